@@ -1,0 +1,131 @@
+// OpenFlow flows as values, and typed builders for them.
+//
+// A Flow is what OpenFlow 1.4 says it is (ONF TS-012 section 7.3.4.2): a table, a priority, a match
+// and instructions, the last two in their wire encoding. The encoding is made by libopenvswitch
+// alone, for flows that we build and for flows that a switch reports, so equal bytes are equal
+// flows and a flow can be compared without being decoded.
+//
+// Builders take values in host byte order and do not check prerequisites beyond what they set
+// themselves (ip_proto() needs eth_type() first, as ovs-ofctl does).
+//
+// Thread: values; builders are used by one thread each.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "ovs-integration/address.h"
+
+namespace hnv::ovs {
+
+// Wire bytes. A string because it hashes and compares.
+using Bytes = std::string;
+
+struct Flow {
+    std::uint8_t table = 0;
+    std::uint16_t priority = 0;
+    std::uint64_t cookie = 0;
+    Bytes match;         // OXM TLVs, without the ofp_match header and its padding.
+    Bytes instructions;  // OpenFlow 1.4 instructions.
+
+    // What identifies the flow in a switch: table, priority and match.
+    [[nodiscard]] Bytes key() const;
+    bool operator==(const Flow&) const = default;
+};
+
+// "table=3, priority=100,reg0=0x1389,dl_dst=... actions=...": ovs-ofctl's own syntax (and printer);
+// the cookie is left out.
+[[nodiscard]] std::string to_text(const Flow& flow);
+
+// Connection tracking state bits, as ovs-fields(7) names them.
+enum class CtState : std::uint32_t {
+    New = 0x01,
+    Established = 0x02,
+    Related = 0x04,
+    Reply = 0x08,
+    Invalid = 0x10,
+    Tracked = 0x20,
+};
+
+// The ct() action.
+struct CtAction {
+    std::uint16_t zone = 0;
+    bool commit = false;
+    std::optional<std::uint8_t> next_table;  // Recirculates there with ct_state set.
+};
+
+// The controller() action. Every packet-in is metered: `meter` has no default on purpose.
+struct ControllerAction {
+    std::uint16_t controller_id;
+    std::uint32_t meter;
+    std::span<const std::uint8_t> userdata;
+};
+
+class FlowBuilder {
+  public:
+    FlowBuilder(std::uint8_t table, std::uint16_t priority);
+    ~FlowBuilder();
+    FlowBuilder(FlowBuilder&&) noexcept;
+    FlowBuilder& operator=(FlowBuilder&&) noexcept;
+
+    // --- match ---
+    FlowBuilder& match_in_port(std::uint32_t ofport);
+    FlowBuilder& match_reg(unsigned reg, std::uint32_t value, std::uint32_t mask = 0xffffffffU);
+    FlowBuilder& match_metadata(std::uint64_t value);
+    FlowBuilder& match_tun_id(std::uint64_t value, std::uint64_t mask = ~0ULL);
+    FlowBuilder& match_tun_src(const IpAddress& address);
+    FlowBuilder& match_eth_src(const MacAddress& mac);
+    FlowBuilder& match_eth_dst(const MacAddress& mac);
+    FlowBuilder& match_eth_dst_masked(const MacAddress& mac, const MacAddress& mask);
+    FlowBuilder& match_untagged();
+    FlowBuilder& match_vlan(std::uint16_t vid);
+    FlowBuilder& match_eth_type(std::uint16_t type);
+    FlowBuilder& match_ip_proto(std::uint8_t protocol);
+    // Of the family of the prefix; sets eth_type too.
+    FlowBuilder& match_ip_src(const IpPrefix& prefix);
+    FlowBuilder& match_ip_dst(const IpPrefix& prefix);
+    FlowBuilder& match_tp_src(std::uint16_t port, std::uint16_t mask = 0xffffU);
+    FlowBuilder& match_tp_dst(std::uint16_t port, std::uint16_t mask = 0xffffU);
+    FlowBuilder& match_icmp_type(std::uint8_t type);
+    FlowBuilder& match_nd_target(const IpAddress& target);
+    FlowBuilder& match_nd_sll(const MacAddress& mac);
+    FlowBuilder& match_nd_tll(const MacAddress& mac);
+    FlowBuilder& match_arp_op(std::uint16_t operation);
+    FlowBuilder& match_arp_spa(const IpAddress& address);
+    FlowBuilder& match_arp_tpa(const IpAddress& address);
+    FlowBuilder& match_arp_sha(const MacAddress& mac);
+    // `set` of the bits in `mask`; a bit of `mask` not in `set` must be clear.
+    FlowBuilder& match_ct_state(std::uint32_t set, std::uint32_t mask);
+
+    // --- actions, in the order in which they are to run; goto_table() and meter() are
+    // instructions: goto last, meter first ---
+    FlowBuilder& set_reg(unsigned reg, std::uint32_t value);
+    FlowBuilder& set_metadata(std::uint64_t value);
+    FlowBuilder& set_tun_id(std::uint64_t value);
+    FlowBuilder& set_tun_dst(const IpAddress& address);
+    FlowBuilder& set_eth_src(const MacAddress& mac);
+    FlowBuilder& set_eth_dst(const MacAddress& mac);
+    // The register's low 24 bits to bit `offset` and up of tun_id, whose other bits are kept.
+    FlowBuilder& move_reg_to_tun_id(unsigned reg, unsigned offset);
+    FlowBuilder& dec_ttl();
+    FlowBuilder& strip_vlan();
+    FlowBuilder& output(std::uint32_t ofport);
+    FlowBuilder& output_reg(unsigned reg);
+    FlowBuilder& resubmit(std::uint8_t table);
+    FlowBuilder& ct(const CtAction& action);
+    FlowBuilder& controller(const ControllerAction& action);
+    FlowBuilder& goto_table(std::uint8_t table);
+
+    // An empty action list drops. The builder is spent afterwards.
+    [[nodiscard]] Flow build(std::uint64_t cookie = 0);
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hnv::ovs

@@ -1,0 +1,145 @@
+// The OVSDB server (RFC 7047) inside the agent, on libovsdb.
+//
+// One server holds several databases, each in a log file of its own, and serves them on any
+// number of remotes. What clients commit is handed to a CommitListener as rows, in process and
+// in commit order; what the agent itself has to say is written with write(). libovsdb offers no
+// commit hook: ovsdb_journal.c puts one in at link time and queues what is committed until the next
+// run(), which hands it to the listener when nothing is half done.
+//
+// Thread: everything here belongs to one thread, the one whose poll loop calls run() and wait().
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ovs-integration/result.h"
+#include "ovs-integration/uuid.h"
+
+struct ovsdb_row;  // Opaque here; libovsdb's.
+
+namespace hnv::ovs {
+
+// A row as it stood before or after a commit. A borrowed view: valid only inside the callback that
+// received it. A column that the row's table does not have, or one of another type, reads as empty:
+// a client may convert a database under us, and that must not end the agent.
+class Row {
+  public:
+    explicit Row(const ovsdb_row* row) : row_(row) {}
+
+    [[nodiscard]] Uuid uuid() const;
+    // Scalars and optionals: the first atom, or empty / nullopt.
+    [[nodiscard]] std::string_view string(const char* column) const;
+    [[nodiscard]] std::optional<std::int64_t> integer(const char* column) const;
+    [[nodiscard]] bool boolean(const char* column) const;
+    [[nodiscard]] std::optional<Uuid> reference(const char* column) const;
+    // Sets.
+    [[nodiscard]] std::vector<std::string_view> strings(const char* column) const;
+    [[nodiscard]] std::vector<std::int64_t> integers(const char* column) const;
+    [[nodiscard]] std::vector<Uuid> references(const char* column) const;
+    // Maps, in key order.
+    [[nodiscard]] std::vector<std::pair<std::string_view, std::string_view>> string_map(
+        const char* column) const;
+    [[nodiscard]] std::vector<std::pair<std::string_view, Uuid>> reference_map(
+        const char* column) const;
+    [[nodiscard]] std::vector<std::pair<std::int64_t, Uuid>> integer_reference_map(
+        const char* column) const;
+
+  private:
+    const ovsdb_row* row_;
+};
+
+// One row of one committed transaction. Insert: no before. Delete: no after.
+struct RowChange {
+    std::string_view table;
+    Uuid uuid;
+    std::optional<Row> before;
+    std::optional<Row> after;
+};
+
+// Called from run(), subscribe() and open(). A callback must not write(): the error says so.
+class CommitListener {
+  public:
+    virtual ~CommitListener() = default;
+    // Each row that a transaction changed, in no particular order within the transaction.
+    virtual void on_row(std::string_view database, const RowChange& change) = 0;
+    // The end of the transaction.
+    virtual void on_commit(std::string_view database) = 0;
+    // The database was replaced as a whole (a client converted its schema): every row known so far
+    // is void; the new contents follow as inserts and one on_commit().
+    virtual void on_replaced(std::string_view database) = 0;
+};
+
+// Where the server listens (punix:, ptcp:, pssl:), whom it dials (unix:, tcp:, ssl:), or a column
+// that says so ("db:DATABASE,TABLE,COLUMN", as the stock server has it).
+struct Remote {
+    std::string target;
+    bool read_only = false;
+};
+
+struct TlsFiles {
+    std::string private_key;
+    std::string certificate;
+    std::string ca_certificate;
+};
+
+struct DatabaseInfo {
+    std::string name;
+    std::string version;
+};
+
+class OvsdbServer {
+  public:
+    OvsdbServer();
+    ~OvsdbServer();
+    OvsdbServer(const OvsdbServer&) = delete;
+    OvsdbServer& operator=(const OvsdbServer&) = delete;
+
+    // Opens the database that `schema_json` describes in `file`; creates the file if there is none.
+    // A file with an older schema version is converted in place, its data kept; one with a newer
+    // version, with another database's name, or corrupt from the start is refused and not touched.
+    [[nodiscard]] Status open(std::string_view schema_json, const std::string& file);
+
+    // Calls the listener with all rows of each database as inserts, then on_commit(). From then on
+    // run() hands it what is committed. One listener for all databases, those opened later too; it
+    // must outlive the server. At most once.
+    void subscribe(CommitListener& listener);
+
+    // Replaces the set of remotes. Errors (an address in use, a bad target) are logged, kept in
+    // remote_error() and tried again at each run().
+    void set_remotes(std::vector<Remote> remotes);
+    [[nodiscard]] std::string remote_error() const;
+    void set_tls(const TlsFiles& files);
+
+    // One turn: remotes, client sessions, triggers, storage, compaction when due, Manager status,
+    // the _Server database; then the listener.
+    void run();
+    void wait();
+
+    // Executes RFC 7047 operations ("[{\"op\":\"insert\",...},...]", without the database name) as
+    // one transaction of the agent's own. The listener hears of it like of any other. On any
+    // operation's error nothing is committed and the error says which operation and why.
+    [[nodiscard]] Status write(std::string_view database, const std::string& operations_json);
+
+    // Rewrites a database's log file so that it holds nothing but the present contents. run() does
+    // so by itself when the file has grown much; this is for the person who asks for it.
+    [[nodiscard]] Status compact(std::string_view database);
+
+    // Calls `visit` for each row of a table as it stands now. `visit` must not write().
+    void for_each_row(std::string_view database, std::string_view table,
+                      const std::function<void(const Row&)>& visit) const;
+
+    // The public databases in the order in which they were opened.
+    [[nodiscard]] std::vector<DatabaseInfo> databases() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hnv::ovs

@@ -1,0 +1,408 @@
+// Desired and found are compared each time the database's replica changes; what differs becomes one
+// transaction. Invariants:
+//  - at most one transaction is outstanding, and none is begun while one is;
+//  - the view is never taken while one is being put together, so it shows committed contents alone;
+//  - losing the database leaves the view as it was: what the switch forwards has not changed
+//  either.
+#include "ovs-integration/vswitch_db.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ovs-integration/event_loop.h"
+#include "ovs-integration/vswitch_shim.h"
+
+namespace hnv::ovs {
+namespace {
+
+constexpr std::int64_t kLocalPort = 65534;     // OFPP_LOCAL, the bridge's own interface.
+constexpr std::int64_t kHighestPort = 0xfeff;  // Above: reserved (OpenFlow 1.0's OFPP_MAX).
+constexpr std::int64_t kRetryMsec = 1000;
+constexpr hnv_string_pair kMark{"hnv-agent", "true"};
+constexpr hnv_string_pair kNoInBand{"disable-in-band", "true"};
+constexpr const char* kFailMode = "secure";
+// 1.4 for bundles; the others so that ovs-ofctl and its like work without flags.
+constexpr std::array<const char*, 4> kProtocols{"OpenFlow10", "OpenFlow13", "OpenFlow14",
+                                                "OpenFlow15"};
+constexpr std::string_view kAuto = "auto";
+constexpr std::string_view kSystem = "system";
+constexpr std::string_view kNetdev = "netdev";
+
+struct CloseVswitch {
+    void operator()(hnv_vswitch* vswitch) const { hnv_vswitch_close(vswitch); }
+};
+struct AbandonTxn {
+    void operator()(ovsdb_idl_txn* txn) const { hnv_txn_abandon(txn); }
+};
+using VswitchPtr = std::unique_ptr<hnv_vswitch, CloseVswitch>;
+using TxnPtr = std::unique_ptr<ovsdb_idl_txn, AbandonTxn>;
+
+std::string_view text(const char* value) {
+    return value == nullptr ? std::string_view() : std::string_view(value);
+}
+
+// Calls visit(interface) for each interface of the bridge.
+template <typename Visit>
+void for_each_interface(const ovsrec_bridge* bridge, Visit visit) {
+    for (std::size_t p = 0; p < hnv_bridge_n_ports(bridge); ++p) {
+        const ovsrec_port* port = hnv_bridge_port(bridge, p);
+        for (std::size_t i = 0; i < hnv_port_n_interfaces(port); ++i) {
+            visit(hnv_port_interface(port, i));
+        }
+    }
+}
+
+const ovsrec_interface* find_interface(const ovsrec_bridge* bridge, std::string_view name) {
+    const ovsrec_interface* found = nullptr;
+    for_each_interface(bridge, [&](const ovsrec_interface* interface) {
+        if (name == hnv_interface_name(interface)) {
+            found = interface;
+        }
+    });
+    return found;
+}
+
+const ovsrec_bridge* find_bridge(const ovsrec_open_vswitch* root, std::string_view name) {
+    for (std::size_t i = 0; root != nullptr && i < hnv_root_n_bridges(root); ++i) {
+        const ovsrec_bridge* bridge = hnv_root_bridge(root, i);
+        if (name == hnv_bridge_name(bridge)) {
+            return bridge;
+        }
+    }
+    return nullptr;
+}
+
+bool offers_datapath_type(const ovsrec_open_vswitch* root, std::string_view type) {
+    for (std::size_t i = 0; i < hnv_root_n_datapath_types(root); ++i) {
+        if (type == hnv_root_datapath_type(root, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool is_switch_port(std::int64_t ofport) { return ofport >= 1 && ofport <= kHighestPort; }
+
+InterfaceFacts facts_of(const ovsrec_interface* interface) {
+    InterfaceFacts facts;
+    facts.name = hnv_interface_name(interface);
+    facts.ofport = static_cast<std::uint32_t>(hnv_interface_ofport(interface));
+    facts.type = hnv_interface_type(interface);
+    facts.iface_id = text(hnv_interface_external_id(interface, "iface-id"));
+    facts.attached_mac = text(hnv_interface_external_id(interface, "attached-mac"));
+    facts.vm_name = text(hnv_interface_external_id(interface, "vm-name"));
+    facts.link_up = hnv_interface_link_is_up(interface);
+    return facts;
+}
+
+std::vector<hnv_string_pair> pairs_of(
+    const std::vector<std::pair<std::string, std::string>>& options) {
+    std::vector<hnv_string_pair> pairs;
+    pairs.reserve(options.size());
+    for (const auto& [key, value] : options) {
+        pairs.push_back({key.c_str(), value.c_str()});
+    }
+    return pairs;
+}
+
+// What the agent sees of the database, as values.
+struct View {
+    bool connected = false;  // And read at least once.
+    bool bridge_ready = false;
+    std::string datapath_type;
+    std::string problem;
+    std::vector<InterfaceFacts> interfaces;
+
+    bool operator==(const View&) const = default;
+};
+
+}  // namespace
+
+struct VswitchDb::Impl {
+    VswitchPtr vswitch;
+    BridgeConfig bridge;
+    // The bridge's own port first, then the tunnels: all are kept alike.
+    std::vector<TunnelPortConfig> ports;
+
+    TxnPtr txn;
+    unsigned txn_seqno = 0;     // The replica's when the transaction was put together.
+    bool held_back = false;     // The last attempt failed: wait for news, or for retry_at.
+    std::int64_t retry_at = 0;  // now_msec()
+    std::string txn_error;
+
+    View view;
+    unsigned view_seqno = 0;
+
+    bool run();
+    [[nodiscard]] bool retry_is_due() const;
+    bool settle();
+    void fail(std::string error);
+    [[nodiscard]] View take_view() const;
+    [[nodiscard]] std::string find_problem(const ovsrec_open_vswitch* root,
+                                           const ovsrec_bridge* found) const;
+    [[nodiscard]] std::optional<std::string> wanted_datapath_type(
+        const ovsrec_open_vswitch* root) const;
+    void reconcile();
+    void insert_bridge(const ovsrec_open_vswitch* root, const std::string& type);
+    void correct_bridge(const ovsrec_bridge* found);
+    void correct_port(const ovsrec_bridge* found, const TunnelPortConfig& port);
+    ovsrec_port* insert_port(const TunnelPortConfig& port);
+};
+
+bool VswitchDb::Impl::run() {
+    hnv_vswitch_run(vswitch.get());
+    const bool settled = settle();
+    const unsigned seqno = hnv_vswitch_seqno(vswitch.get());
+    const bool connected = seqno != 0 && hnv_vswitch_is_connected(vswitch.get());
+    const bool news = seqno != view_seqno || connected != view.connected;
+    if (!news && !settled && !retry_is_due()) {
+        return false;
+    }
+
+    if (connected && txn == nullptr && (!held_back || seqno != txn_seqno || retry_is_due())) {
+        reconcile();
+    }
+    View next = take_view();
+    next.connected = connected;
+    view_seqno = seqno;
+    const bool changed = next != view;
+    view = std::move(next);
+    return changed;
+}
+
+bool VswitchDb::Impl::retry_is_due() const {
+    return held_back && view.connected && now_msec() >= retry_at;
+}
+
+// Moves the outstanding transaction on; true when it has come to its end.
+bool VswitchDb::Impl::settle() {
+    if (txn == nullptr) {
+        return false;
+    }
+    switch (hnv_txn_commit(txn.get())) {
+        case HNV_TXN_PENDING:
+            return false;
+        case HNV_TXN_DONE:
+            held_back = false;
+            txn_error.clear();
+            break;
+        case HNV_TXN_RETRY:
+            fail({});
+            break;
+        case HNV_TXN_REFUSED:
+            fail("configure bridge " + bridge.name + ": " +
+                 std::string(text(hnv_txn_error(txn.get()))));
+            break;
+    }
+    txn.reset();
+    return true;
+}
+
+void VswitchDb::Impl::fail(std::string error) {
+    held_back = true;
+    retry_at = now_msec() + kRetryMsec;
+    txn_error = std::move(error);
+}
+
+View VswitchDb::Impl::take_view() const {
+    View next;
+    const ovsrec_open_vswitch* root = hnv_vswitch_root(vswitch.get());
+    const ovsrec_bridge* found = find_bridge(root, bridge.name);
+
+    next.problem = find_problem(root, found);
+    if (found == nullptr) {
+        return next;
+    }
+    next.datapath_type = text(hnv_bridge_datapath_type(found));
+    if (next.datapath_type.empty()) {
+        next.datapath_type = kSystem;
+    }
+    for_each_interface(found, [&](const ovsrec_interface* interface) {
+        if (is_switch_port(hnv_interface_ofport(interface))) {
+            next.interfaces.push_back(facts_of(interface));
+        }
+    });
+    std::ranges::sort(next.interfaces, {}, &InterfaceFacts::name);
+
+    next.bridge_ready = std::ranges::all_of(ports, [&](const TunnelPortConfig& port) {
+        const ovsrec_interface* interface = find_interface(found, port.name);
+        if (interface == nullptr || port.type != hnv_interface_type(interface)) {
+            return false;
+        }
+        const std::int64_t ofport = hnv_interface_ofport(interface);
+        return port.name == bridge.name ? ofport == kLocalPort : is_switch_port(ofport);
+    });
+    return next;
+}
+
+// The first thing that keeps the bridge from working, in words for a person.
+std::string VswitchDb::Impl::find_problem(const ovsrec_open_vswitch* root,
+                                          const ovsrec_bridge* found) const {
+    if (!txn_error.empty()) {
+        return txn_error;
+    }
+    if (root == nullptr) {
+        return hnv_vswitch_seqno(vswitch.get()) == 0
+                   ? "the Open_vSwitch database has not been read yet"
+                   : "the Open_vSwitch database has no root row (ovs-vsctl init makes it)";
+    }
+    if (found == nullptr) {
+        return wanted_datapath_type(root) ? std::string()
+                                          : "ovs-vswitchd has not reported its datapath types yet";
+    }
+    std::string_view type = text(hnv_bridge_datapath_type(found));
+    type = type.empty() ? kSystem : type;
+    if (hnv_root_n_datapath_types(root) != 0 && !offers_datapath_type(root, type)) {
+        return "bridge " + bridge.name + " has datapath type " + std::string(type) +
+               ", which this ovs-vswitchd does not offer";
+    }
+    for (const TunnelPortConfig& port : ports) {
+        const ovsrec_interface* interface = find_interface(found, port.name);
+        if (interface == nullptr) {
+            continue;
+        }
+        if (const std::string_view error = text(hnv_interface_error(interface)); !error.empty()) {
+            return "interface " + port.name + ": " + std::string(error);
+        }
+        if (hnv_interface_ofport(interface) < 0) {
+            return "interface " + port.name + ": ovs-vswitchd could not make it";
+        }
+    }
+    return {};
+}
+
+// What to make the bridge with; nullopt while that can't be known yet.
+std::optional<std::string> VswitchDb::Impl::wanted_datapath_type(
+    const ovsrec_open_vswitch* root) const {
+    if (bridge.datapath_type != kAuto) {
+        return bridge.datapath_type;
+    }
+    if (hnv_root_n_datapath_types(root) == 0) {
+        return std::nullopt;
+    }
+    return std::string(offers_datapath_type(root, kSystem) ? kSystem : kNetdev);
+}
+
+// Puts together and sends whatever brings the database to what is wished. When nothing differs, the
+// transaction is empty and the IDL sends nothing.
+void VswitchDb::Impl::reconcile() {
+    held_back = false;
+    const ovsrec_open_vswitch* root = hnv_vswitch_root(vswitch.get());
+    if (root == nullptr) {
+        return;
+    }
+    const ovsrec_bridge* found = find_bridge(root, bridge.name);
+    const std::optional<std::string> type = wanted_datapath_type(root);
+    if (found == nullptr && !type) {
+        return;
+    }
+    txn_seqno = hnv_vswitch_seqno(vswitch.get());
+    txn.reset(hnv_txn_begin(vswitch.get(), "hnv-agent: integration bridge"));
+    if (found == nullptr) {
+        insert_bridge(root, *type);
+    } else {
+        correct_bridge(found);
+    }
+    settle();
+}
+
+void VswitchDb::Impl::insert_bridge(const ovsrec_open_vswitch* root, const std::string& type) {
+    std::vector<ovsrec_port*> inserted;
+    inserted.reserve(ports.size());
+    for (const TunnelPortConfig& port : ports) {
+        inserted.push_back(insert_port(port));
+    }
+    const ovsrec_bridge* made =
+        hnv_txn_insert_bridge(txn.get(), root, bridge.name.c_str(), type.c_str(), inserted.data(),
+                              inserted.size(), kMark);
+    std::array<const char*, kProtocols.size()> protocols = kProtocols;
+    hnv_bridge_set_fail_mode(made, kFailMode);
+    hnv_bridge_set_protocols(made, protocols.data(), protocols.size());
+    hnv_bridge_set_other_config(made, kNoInBand);
+}
+
+void VswitchDb::Impl::correct_bridge(const ovsrec_bridge* found) {
+    if (text(hnv_bridge_fail_mode(found)) != kFailMode) {
+        hnv_bridge_set_fail_mode(found, kFailMode);
+    }
+    for (const char* protocol : kProtocols) {
+        if (!hnv_bridge_has_protocol(found, protocol)) {
+            hnv_bridge_add_protocol(found, protocol);
+        }
+    }
+    if (text(hnv_bridge_other_config(found, kNoInBand.key)) != kNoInBand.value) {
+        hnv_bridge_put_other_config(found, kNoInBand.key, kNoInBand.value);
+    }
+    for (const TunnelPortConfig& port : ports) {
+        correct_port(found, port);
+    }
+}
+
+// Options beyond the wished ones (a checksum setting, say) are the administrator's and stay.
+void VswitchDb::Impl::correct_port(const ovsrec_bridge* found, const TunnelPortConfig& port) {
+    const ovsrec_interface* interface = find_interface(found, port.name);
+    if (interface == nullptr) {
+        hnv_bridge_add_port(found, insert_port(port));
+        return;
+    }
+    if (port.type != hnv_interface_type(interface)) {
+        hnv_interface_set_type(interface, port.type.c_str());
+    }
+    for (const auto& [key, value] : port.options) {
+        if (text(hnv_interface_option(interface, key.c_str())) != value) {
+            hnv_interface_put_option(interface, key.c_str(), value.c_str());
+        }
+    }
+}
+
+ovsrec_port* VswitchDb::Impl::insert_port(const TunnelPortConfig& port) {
+    const std::vector<hnv_string_pair> options = pairs_of(port.options);
+    return hnv_txn_insert_port(txn.get(), port.name.c_str(), port.type.c_str(), options.data(),
+                               options.size(), kMark);
+}
+
+VswitchDb::VswitchDb(const std::string& remote, BridgeConfig bridge,
+                     std::vector<TunnelPortConfig> tunnel_ports)
+    : impl_(std::make_unique<Impl>()) {
+    impl_->vswitch.reset(hnv_vswitch_open(remote.c_str()));
+    impl_->ports = std::move(tunnel_ports);
+    impl_->ports.insert(impl_->ports.begin(), TunnelPortConfig{bridge.name, "internal", {}});
+    impl_->bridge = std::move(bridge);
+}
+
+VswitchDb::~VswitchDb() = default;
+
+bool VswitchDb::run() { return impl_->run(); }
+
+void VswitchDb::wait() {
+    hnv_vswitch_wait(impl_->vswitch.get());
+    if (impl_->txn != nullptr) {
+        hnv_txn_wait(impl_->txn.get());
+    } else if (impl_->held_back && impl_->view.connected) {
+        wake_at(impl_->retry_at);
+    }
+}
+
+bool VswitchDb::connected() const { return impl_->view.connected; }
+
+bool VswitchDb::bridge_ready() const { return impl_->view.bridge_ready; }
+
+const std::vector<InterfaceFacts>& VswitchDb::interfaces() const { return impl_->view.interfaces; }
+
+std::optional<std::uint32_t> VswitchDb::tunnel_ofport(std::string_view name) const {
+    const auto& interfaces = impl_->view.interfaces;
+    const auto found = std::ranges::find(interfaces, name, &InterfaceFacts::name);
+    if (found == interfaces.end()) {
+        return std::nullopt;
+    }
+    return found->ofport;
+}
+
+std::string VswitchDb::datapath_type() const { return impl_->view.datapath_type; }
+
+std::string VswitchDb::problem() const { return impl_->view.problem; }
+
+}  // namespace hnv::ovs

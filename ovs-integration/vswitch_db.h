@@ -1,0 +1,81 @@
+// The local Open vSwitch's configuration database (database Open_vSwitch), as a client.
+//
+// Keeps the agent's integration bridge and its tunnel ports as wished, and tells which interfaces
+// there are. Nothing else in that database is touched.
+//
+// Thread: one thread, the one whose poll loop calls run() and wait().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ovs-integration/result.h"
+
+namespace hnv::ovs {
+
+// The bridge as the agent wants it: fail_mode secure, protocols OpenFlow 1.4 (plus 1.0/1.3/1.5 so
+// that ovs-ofctl works without flags), in-band control off. A datapath type that an existing bridge
+// already has is never changed.
+struct BridgeConfig {
+    std::string name;
+    // For a bridge that is yet to be made: "netdev", "system", empty for Open vSwitch's default, or
+    // "auto": "system" when ovs-vswitchd offers it, else "netdev"; waits until ovs-vswitchd has
+    // said what it offers.
+    std::string datapath_type;
+};
+
+struct TunnelPortConfig {
+    std::string name;  // Of the port and its one interface, e.g. "vxlan-hnv".
+    std::string type;  // Open vSwitch's interface type: "vxlan", "gre".
+    std::vector<std::pair<std::string, std::string>> options;  // e.g. {"remote_ip","flow"}.
+};
+
+// An interface of the integration bridge that the switch has realised.
+struct InterfaceFacts {
+    std::string name;
+    std::uint32_t ofport = 0;  // OpenFlow port number, 1 .. 65279.
+    std::string type;          // "" (a NIC), "internal", "vxlan", ...
+    std::string iface_id;      // external_ids:iface-id; empty: not a guest's port.
+    std::string attached_mac;  // external_ids:attached-mac, as written there.
+    std::string vm_name;       // external_ids:vm-name.
+    bool link_up = false;
+
+    bool operator==(const InterfaceFacts&) const = default;
+};
+
+class VswitchDb {
+  public:
+    // `remote`: e.g. "unix:/run/openvswitch/db.sock". Connects, and reconnects, in run().
+    VswitchDb(const std::string& remote, BridgeConfig bridge,
+              std::vector<TunnelPortConfig> tunnel_ports);
+    ~VswitchDb();
+    VswitchDb(const VswitchDb&) = delete;
+    VswitchDb& operator=(const VswitchDb&) = delete;
+
+    // Returns true when something that the functions below return has changed.
+    [[nodiscard]] bool run();
+    void wait();
+
+    // While not connected, everything else stays as it was when the connection was lost.
+    [[nodiscard]] bool connected() const;
+    // The bridge and all tunnel ports exist and ovs-vswitchd has given them port numbers.
+    [[nodiscard]] bool bridge_ready() const;
+    // Interfaces of the integration bridge with a valid ofport, by name.
+    [[nodiscard]] const std::vector<InterfaceFacts>& interfaces() const;
+    [[nodiscard]] std::optional<std::uint32_t> tunnel_ofport(std::string_view name) const;
+    // Of the bridge as it is; empty while there is none.
+    [[nodiscard]] std::string datapath_type() const;
+    // What keeps the bridge or its tunnel ports from working, for a person; empty when all is well.
+    [[nodiscard]] std::string problem() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hnv::ovs

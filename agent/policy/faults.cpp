@@ -1,0 +1,100 @@
+#include "policy/faults.h"
+
+namespace hnv::policy {
+
+SourceTableName name_of(SourceTable table) {
+    switch (table) {
+        case SourceTable::MsVtepGlobal:
+            return {"ms_vtep", "Global"};
+        case SourceTable::MsVtepPhysicalSwitch:
+            return {"ms_vtep", "Physical_Switch"};
+        case SourceTable::MsVtepPhysicalPort:
+            return {"ms_vtep", "Physical_Port"};
+        case SourceTable::MsVtepLogicalSwitch:
+            return {"ms_vtep", "Logical_Switch"};
+        case SourceTable::MsVtepLogicalRouter:
+            return {"ms_vtep", "Logical_Router"};
+        case SourceTable::MsVtepUcastMacsRemote:
+            return {"ms_vtep", "Ucast_Macs_Remote"};
+        case SourceTable::MsVtepPhysicalLocator:
+            return {"ms_vtep", "Physical_Locator"};
+        case SourceTable::MsFirewallRules:
+            return {"ms_firewall", "FW_Rules"};
+        case SourceTable::HostProviderAddress:
+            return {"hnv_host", "Provider_Address"};
+        case SourceTable::HostPortSettings:
+            return {"hnv_host", "Port_Settings"};
+    }
+    return {"", ""};
+}
+
+const char* to_string(FaultKey key) {
+    switch (key) {
+        case FaultKey::BadAddress:
+            return "bad-address";
+        case FaultKey::VsidRange:
+            return "vsid-range";
+        case FaultKey::VsidDuplicate:
+            return "vsid-duplicate";
+        case FaultKey::MappingConflict:
+            return "mapping-conflict";
+        case FaultKey::CaConflict:
+            return "ca-conflict";
+        case FaultKey::EncapsulationUnsupported:
+            return "encapsulation-unsupported";
+        case FaultKey::PaMissing:
+            return "pa-missing";
+        case FaultKey::PortNoAcl:
+            return "port-no-acl";
+        case FaultKey::PortUnbound:
+            return "port-unbound";
+        case FaultKey::PortAddressUnknown:
+            return "port-address-unknown";
+        case FaultKey::RuleSyntax:
+            return "rule-syntax";
+        case FaultKey::RulePriority:
+            return "rule-priority";
+        case FaultKey::SubnetTwoRouters:
+            return "subnet-two-routers";
+        case FaultKey::RouterKey:
+            return "router-key";
+        case FaultKey::ReplicationLimit:
+            return "replication-limit";
+        case FaultKey::SwitchRejected:
+            return "switch-rejected";
+    }
+    return "";
+}
+
+void Faults::set(const RowRef& row, FaultKey key, std::optional<std::string> message) {
+    const Id id{row, key};
+    const auto known = faults_.find(id);
+    if (!message) {
+        if (known != faults_.end()) {
+            faults_.erase(known);
+            changed_.insert(id);
+        }
+        return;
+    }
+    if (known != faults_.end() && known->second == *message) {
+        return;
+    }
+    faults_.insert_or_assign(id, *std::move(message));
+    changed_.insert(id);
+}
+
+void Faults::clear_row(const RowRef& row) {
+    auto fault = faults_.lower_bound({row, FaultKey{}});
+    while (fault != faults_.end() && fault->first.first == row) {
+        changed_.insert(fault->first);
+        fault = faults_.erase(fault);
+    }
+}
+
+std::vector<Faults::Id> Faults::take_changes() {
+    std::vector<Id> ids(changed_.begin(), changed_.end());
+    changed_.clear();
+    return ids;
+}
+
+}  // namespace hnv::policy

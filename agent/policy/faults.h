@@ -1,0 +1,58 @@
+// Rows that can't be realised, and why. One fault for a row and key; the sentence says what to do.
+//
+// Readers raise faults about what a row says, the model about how rows fit together, the
+// southbound about what the switch refused. Whoever raised a fault clears it.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "policy/specs.h"
+
+namespace hnv::policy {
+
+// The keys are part of the contract with the operator: documented in schema/hnv_host.xml.
+enum class FaultKey : std::uint8_t {
+    BadAddress,
+    VsidRange,
+    VsidDuplicate,
+    MappingConflict,
+    CaConflict,
+    EncapsulationUnsupported,
+    PaMissing,
+    PortNoAcl,
+    PortUnbound,
+    PortAddressUnknown,
+    RuleSyntax,
+    RulePriority,
+    SubnetTwoRouters,
+    RouterKey,
+    ReplicationLimit,
+    SwitchRejected,
+};
+[[nodiscard]] const char* to_string(FaultKey key);
+
+class Faults {
+  public:
+    using Id = std::pair<RowRef, FaultKey>;
+
+    // Raises the fault, or changes its message, or clears it (nullopt).
+    void set(const RowRef& row, FaultKey key, std::optional<std::string> message);
+    // The row is gone, and all its faults with it.
+    void clear_row(const RowRef& row);
+
+    [[nodiscard]] const std::map<Id, std::string>& all() const { return faults_; }
+    // The faults raised, changed or cleared since the last call.
+    [[nodiscard]] std::vector<Id> take_changes();
+
+  private:
+    std::map<Id, std::string> faults_;
+    std::set<Id> changed_;
+};
+
+}  // namespace hnv::policy

@@ -1,0 +1,208 @@
+#include "policy/model.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace hnv::policy {
+
+std::string normalize_port_name(std::string_view name) {
+    if (name.size() >= 2 && name.front() == '{' && name.back() == '}') {
+        name = name.substr(1, name.size() - 2);
+    }
+    std::string normalized(name);
+    std::transform(normalized.begin(), normalized.end(), normalized.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return normalized;
+}
+
+Model::Model(NeighbourTable& neighbours, Faults& faults)
+    : neighbours_(neighbours), faults_(faults) {
+    touch(ObjectKind::Host, 0);
+}
+
+Model::~Model() = default;
+
+void Model::touch(ObjectKind kind, std::uint32_t owner, std::uint64_t detail) {
+    touched_.insert({kind, owner, detail});
+}
+
+// The faults that the model raises, and none of a reader's.
+void Model::clear_faults(const RowRef& row) {
+    using enum FaultKey;
+    for (const FaultKey key : {VsidDuplicate, MappingConflict, CaConflict, SubnetTwoRouters,
+                               PortNoAcl, PortUnbound, PortAddressUnknown, RulePriority}) {
+        faults_.set(row, key, std::nullopt);
+    }
+}
+
+void Model::remove(const RowRef& row) {
+    clear_faults(row);
+    switch (row.table) {
+        case SourceTable::MsVtepLogicalSwitch:
+            remove_subnet(row.uuid);
+            break;
+        case SourceTable::MsVtepLogicalRouter:
+            remove_router(row.uuid);
+            break;
+        case SourceTable::MsVtepPhysicalLocator:
+            remove_locator(row.uuid);
+            break;
+        case SourceTable::MsVtepUcastMacsRemote:
+            remove_mapping(row.uuid);
+            break;
+        case SourceTable::MsVtepPhysicalPort:
+            remove_port(row.uuid);
+            break;
+        case SourceTable::MsFirewallRules:
+            remove_rule(row.uuid);
+            break;
+        case SourceTable::HostProviderAddress:
+            remove_provider_address(row.uuid);
+            break;
+        case SourceTable::HostPortSettings:
+            remove_settings(row.uuid);
+            break;
+        case SourceTable::MsVtepGlobal:
+        case SourceTable::MsVtepPhysicalSwitch:
+            break;  // The agent's own rows.
+    }
+}
+
+void Model::set_tunnel_ports(const TunnelPorts& ports) {
+    if (ports == tunnels_) {
+        return;
+    }
+    tunnels_ = ports;
+    touch(ObjectKind::Host, 0);
+    for (const auto& [row, subnet] : subnets_) {
+        for (const auto& [locator, count] : subnet->locators) {
+            touch(ObjectKind::Peer, subnet->number, locator);
+        }
+    }
+}
+
+std::vector<ObjectId> Model::commit() {
+    // Ports come after the subnets and mappings that they are made of, answers last; records that
+    // nothing refers to any more go when nobody looks at them.
+    auto subnets = std::exchange(touched_subnets_, {});
+    resolve_subnets(subnets);
+    resolve_ports();
+    resolve_cas();
+    for (const ObjectId& id : touched_) {
+        if (id.kind != ObjectKind::Mac) {
+            continue;
+        }
+        const auto subnet = subnets_by_number_.find(id.owner);
+        if (subnet != subnets_by_number_.end()) {
+            const auto first = subnet->second->by_mac.find(MacAddress::from_bits(id.detail));
+            if (first != subnet->second->by_mac.end()) {
+                check_conflicts(first->second, FaultKey::MappingConflict);
+            }
+        }
+    }
+    subnets.merge(std::exchange(touched_subnets_, {}));  // Those that a port has left.
+    for (SubnetRecord* subnet : subnets) {
+        release(*subnet);
+    }
+    std::vector<ObjectId> changed(touched_.begin(), touched_.end());
+    touched_.clear();
+    return changed;
+}
+
+HostView Model::host() const { return {tunnels_.vxlan_ofport, tunnels_.nvgre_ofport}; }
+
+void Model::for_each_object(const std::function<void(const ObjectId&)>& visit) const {
+    visit({ObjectKind::Host, 0, 0});
+    for (const auto& [number, port] : ports_by_number_) {
+        visit({ObjectKind::Port, number, 0});
+    }
+    for (const auto& [row, subnet] : subnets_) {
+        visit({ObjectKind::Subnet, subnet->number, 0});
+        for (const auto& [locator, count] : subnet->locators) {
+            visit({ObjectKind::Peer, subnet->number, locator});
+        }
+        for (const auto& [mac, first] : subnet->by_mac) {
+            visit({ObjectKind::Mac, subnet->number, mac.bits()});
+        }
+    }
+}
+
+std::optional<RowRef> Model::row_of(const ObjectId& id) const {
+    if (id.kind == ObjectKind::Port) {
+        const auto port = ports_by_number_.find(id.owner);
+        if (port != ports_by_number_.end() && port->second->specs.row()) {
+            return RowRef{SourceTable::MsVtepPhysicalPort, *port->second->specs.row()};
+        }
+        return std::nullopt;
+    }
+    const auto subnet = subnets_by_number_.find(id.owner);
+    if (id.kind == ObjectKind::Host || subnet == subnets_by_number_.end()) {
+        return std::nullopt;
+    }
+    if (id.kind == ObjectKind::Mac) {
+        const auto first = subnet->second->by_mac.find(MacAddress::from_bits(id.detail));
+        if (first != subnet->second->by_mac.end()) {
+            return RowRef{SourceTable::MsVtepUcastMacsRemote, first->second->row};
+        }
+    }
+    return RowRef{SourceTable::MsVtepLogicalSwitch, subnet->second->row};
+}
+
+ModelCounts Model::counts() const {
+    ModelCounts counts;
+    counts.networks = routers_.size();
+    for (const auto& [row, subnet] : subnets_) {
+        counts.subnets += subnet->spec ? 1 : 0;
+    }
+    counts.mappings = mappings_.size();
+    counts.ports = ports_.size();
+    counts.provider_addresses = provider_addresses_.size();
+    counts.rules = rule_rows_.size();
+    for (const auto& [name, port] : ports_) {
+        counts.ports_active += port->status.state == PortState::Active ? 1 : 0;
+    }
+    return counts;
+}
+
+void Model::for_each_port(const std::function<void(const PortStatus&)>& visit) const {
+    const std::map<std::string_view, const PortRecord*> sorted = [this] {
+        std::map<std::string_view, const PortRecord*> by_name;
+        for (const auto& [name, port] : ports_) {
+            by_name.emplace(name, port.get());
+        }
+        return by_name;
+    }();
+    for (const auto& [name, port] : sorted) {
+        visit(port->status);
+    }
+}
+
+void Model::for_each_mapping(const std::function<void(const MappingStatus&)>& visit) const {
+    for (const auto& [row, mapping] : mappings_) {
+        MappingStatus status;
+        status.vsid = mapping.subnet->spec ? mapping.subnet->spec->vsid : 0;
+        status.mac = mapping.mac;
+        status.ca = mapping.ca;
+        status.locator = mapping.locator->spec;
+        status.type = mapping.type;
+        status.local = status.locator && is_local_pa(status.locator->pa);
+        visit(status);
+    }
+}
+
+void Model::for_each_provider_address(
+    const std::function<void(const Uuid&, const ProviderAddressSpec&)>& visit) const {
+    for (const auto& [row, spec] : provider_addresses_) {
+        visit(row, spec);
+    }
+}
+
+std::vector<PortStatus> Model::take_port_changes() {
+    std::vector<PortStatus> changes;
+    for (auto& [name, status] : std::exchange(changed_ports_, {})) {
+        changes.push_back(std::move(status));
+    }
+    return changes;
+}
+
+}  // namespace hnv::policy

@@ -1,0 +1,185 @@
+// The one policy model.
+//
+// Specs go in by put() and remove(), in any order; commit() works out what they mean together and
+// returns the objects whose flows may have changed; the pipeline then asks for these objects'
+// views. Faults about how rows fit together go to Faults, answers for the ARP responder to
+// NeighbourTable.
+//
+// Cost: put(), remove() and commit() follow what changes. A changed mapping costs the same among
+// ten and among a million.
+//
+// Thread: one thread; only the NeighbourTable is read by others.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "policy/faults.h"
+#include "policy/neighbours.h"
+#include "policy/objects.h"
+#include "policy/records.h"
+
+namespace hnv::policy {
+
+struct TunnelPorts {
+    std::uint32_t vxlan_ofport = 0;
+    std::uint32_t nvgre_ofport = 0;
+    bool operator==(const TunnelPorts&) const = default;
+};
+
+struct ModelCounts {
+    std::size_t networks = 0;
+    std::size_t subnets = 0;
+    std::size_t mappings = 0;
+    std::size_t ports = 0;
+    std::size_t ports_active = 0;
+    std::size_t provider_addresses = 0;
+    std::size_t rules = 0;
+};
+
+// A mapping as a person sees it.
+struct MappingStatus {
+    std::uint32_t vsid = 0;
+    MacAddress mac;
+    std::optional<IpAddress> ca;
+    std::optional<LocatorSpec> locator;
+    MappingType type{};
+    bool local = false;
+};
+
+class Model {
+  public:
+    // The default of Physical_Switch.distributed_router_mac.
+    static constexpr MacAddress kDefaultRouterMac{{0x00, 0x15, 0x5d, 0xff, 0xff, 0xfe}};
+
+    Model(NeighbourTable& neighbours, Faults& faults);
+    ~Model();
+    Model(const Model&) = delete;
+    Model& operator=(const Model&) = delete;
+
+    // --- input. put() inserts or changes a row; remove() of an unknown row does nothing ---
+    void put(const Uuid& row, SubnetSpec spec);
+    void put(const Uuid& row, RouterSpec spec);
+    void put(const Uuid& row, LocatorSpec spec);
+    void put(const Uuid& row, const MappingSpec& spec);
+    void put(const Uuid& row, PortSpec spec);
+    void put(const Uuid& row, PortSettingsSpec spec);
+    void put(const Uuid& row, ProviderAddressSpec spec);
+    void put(const Uuid& row, RuleSpec spec);
+    void remove(const RowRef& row);
+    void set_router_mac(const MacAddress& mac);
+    void set_tunnel_ports(const TunnelPorts& ports);
+    // All guests' interfaces that there are now.
+    void set_interfaces(std::vector<InterfaceSpec> interfaces);
+
+    // The objects whose views may differ from what they were at the last commit.
+    [[nodiscard]] std::vector<ObjectId> commit();
+
+    // --- views, as of the last commit; nullopt: the object owns no flows ---
+    [[nodiscard]] HostView host() const;
+    [[nodiscard]] std::optional<PortView> port(const ObjectId& id) const;
+    [[nodiscard]] std::optional<SubnetView> subnet(const ObjectId& id) const;
+    [[nodiscard]] std::optional<PeerView> peer(const ObjectId& id) const;
+    [[nodiscard]] std::optional<MacView> mac(const ObjectId& id) const;
+    // Every object that may own flows.
+    void for_each_object(const std::function<void(const ObjectId&)>& visit) const;
+    // The row that a person would change to change the object.
+    [[nodiscard]] std::optional<RowRef> row_of(const ObjectId& id) const;
+
+    // --- for people ---
+    [[nodiscard]] ModelCounts counts() const;
+    void for_each_port(const std::function<void(const PortStatus&)>& visit) const;
+    void for_each_mapping(const std::function<void(const MappingStatus&)>& visit) const;
+    void for_each_provider_address(
+        const std::function<void(const Uuid&, const ProviderAddressSpec&)>& visit) const;
+    // Ports whose status changed since the last call, by name.
+    [[nodiscard]] std::vector<PortStatus> take_port_changes();
+
+  private:
+    using RouterMap = std::map<Uuid, RouterSpec>;
+
+    // model_subnets.cpp
+    SubnetRecord& subnet_record(const Uuid& row);
+    void release(SubnetRecord& subnet);
+    void remove_subnet(const Uuid& row);
+    void remove_router(const Uuid& row);
+    void unbind_router(const Uuid& row, const RouterSpec& spec);
+    void elect(std::uint32_t vsid);
+    void touch_all_of(SubnetRecord& subnet);
+    void retract_neighbours(SubnetRecord& subnet);
+    void resolve_subnets(const std::unordered_set<SubnetRecord*>& touched);
+    void check_router(const Uuid& row);
+    void publish_gateway(SubnetRecord& subnet);
+
+    // model_mappings.cpp
+    LocatorRecord& locator_record(const Uuid& row);
+    void remove_locator(const Uuid& row);
+    void release(LocatorRecord& locator);
+    void remove_mapping(const Uuid& row);
+    void link(MappingRecord& mapping);
+    void unlink(MappingRecord& mapping);
+    void count_locator(SubnetRecord& subnet, LocatorRecord& locator, bool added);
+    void touch_mac(SubnetRecord& subnet, const MacAddress& mac);
+    void touch_ca(SubnetRecord& subnet, const IpAddress& ca);
+    void resolve_cas();
+    void check_conflicts(const MappingRecord* first, FaultKey key);
+    void touch_pa(const IpAddress& pa);
+    [[nodiscard]] bool is_local_pa(const IpAddress& pa) const;
+    void remove_provider_address(const Uuid& row);
+
+    // model_ports.cpp
+    PortRecord& port_record(std::string_view name);
+    void touch_port(PortRecord& port);
+    void remove_port(const Uuid& row);
+    void remove_settings(const Uuid& row);
+    void remove_rule(const Uuid& row);
+    void resolve_ports();
+    void resolve_port(PortRecord& port);
+    void bind_port(PortRecord& port);
+    void touch_ports_of(SubnetRecord& subnet, const std::optional<MacAddress>& mac);
+    [[nodiscard]] std::string why_blocked(PortRecord& port, PortView& view);
+    [[nodiscard]] std::string find_addresses(const PortRecord& port, PortView& view) const;
+    void report_port(const PortRecord& port, FaultKey key, const std::string& reason);
+    void collect_rules(PortRecord& port, PortView& view);
+
+    void clear_faults(const RowRef& row);
+    void touch(ObjectKind kind, std::uint32_t owner, std::uint64_t detail = 0);
+
+    NeighbourTable& neighbours_;
+    Faults& faults_;
+
+    // Records; stable in memory while they exist. Numbers are never used twice.
+    std::unordered_map<Uuid, std::unique_ptr<SubnetRecord>> subnets_;
+    std::unordered_map<std::uint32_t, SubnetRecord*> subnets_by_number_;
+    std::unordered_map<std::uint32_t, std::vector<SubnetRecord*>> subnets_by_vsid_;
+    RouterMap routers_;
+    std::unordered_map<Uuid, std::unique_ptr<LocatorRecord>> locators_;
+    std::unordered_map<std::uint32_t, LocatorRecord*> locators_by_number_;
+    std::unordered_map<Uuid, MappingRecord> mappings_;
+    std::map<Uuid, ProviderAddressSpec> provider_addresses_;
+    std::unordered_map<std::string, std::unique_ptr<PortRecord>> ports_;
+    std::unordered_map<std::uint32_t, PortRecord*> ports_by_number_;
+    std::unordered_map<Uuid, std::string> port_rows_;      // Physical_Port row → name.
+    std::unordered_map<Uuid, std::string> settings_rows_;  // Port_Settings row → name.
+    std::unordered_map<Uuid, std::string> rule_rows_;      // FW_Rules row → port's name.
+    MacAddress router_mac_ = kDefaultRouterMac;
+    TunnelPorts tunnels_;
+    std::uint32_t next_number_ = 1;
+
+    // What commit() has to look at.
+    std::unordered_set<ObjectId> touched_;
+    std::unordered_set<SubnetRecord*> touched_subnets_;
+    std::set<std::pair<SubnetRecord*, IpAddress>> touched_cas_;
+    std::set<PortRecord*> touched_ports_;
+    std::map<std::string, PortStatus> changed_ports_;
+};
+
+}  // namespace hnv::policy

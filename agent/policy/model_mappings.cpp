@@ -1,0 +1,290 @@
+// CA-PA mappings: who is where.
+#include <algorithm>
+
+#include "policy/model.h"
+
+namespace hnv::policy {
+
+namespace {
+
+using NextMapping = MappingRecord* MappingRecord::*;
+
+void append(MappingRecord*& first, MappingRecord& mapping, NextMapping next) {
+    MappingRecord** link = &first;
+    while (*link != nullptr) {
+        link = &((*link)->*next);
+    }
+    *link = &mapping;
+}
+
+// Returns true when the list is empty now.
+[[nodiscard]] bool take_out(MappingRecord*& first, MappingRecord& mapping, NextMapping next) {
+    MappingRecord** link = &first;
+    while (*link != &mapping) {
+        link = &((*link)->*next);
+    }
+    *link = mapping.*next;
+    mapping.*next = nullptr;
+    return first == nullptr;
+}
+
+}  // namespace
+
+LocatorRecord& Model::locator_record(const Uuid& row) {
+    auto& record = locators_[row];
+    if (!record) {
+        record = std::make_unique<LocatorRecord>();
+        record->row = row;
+        record->number = next_number_++;
+        locators_by_number_[record->number] = record.get();
+    }
+    return *record;
+}
+
+void Model::release(LocatorRecord& locator) {
+    if (!locator.spec && locator.mappings == 0) {
+        locators_by_number_.erase(locator.number);
+        locators_.erase(Uuid(locator.row));
+    }
+}
+
+// References are strong: a mapping that names a locator comes with it in one transaction, and goes
+// before it. So a locator that appears or goes has no mappings that this commit does not see
+// anyway.
+void Model::put(const Uuid& row, LocatorSpec spec) {
+    LocatorRecord& locator = locator_record(row);
+    if (locator.spec && locator.spec != spec) {
+        touch_pa(locator.spec->pa);
+    }
+    locator.spec = spec;
+}
+
+void Model::remove_locator(const Uuid& row) {
+    const auto entry = locators_.find(row);
+    if (entry != locators_.end()) {
+        entry->second->spec.reset();
+        release(*entry->second);
+    }
+}
+
+void Model::put(const Uuid& row, const MappingSpec& spec) {
+    const auto known = mappings_.find(row);
+    if (known != mappings_.end()) {
+        MappingRecord& mapping = known->second;
+        const bool same_place =
+            mapping.subnet->row == spec.subnet && mapping.mac == spec.mac && mapping.ca == spec.ca;
+        if (!same_place) {
+            remove_mapping(row);
+            faults_.set({SourceTable::MsVtepUcastMacsRemote, row}, FaultKey::CaConflict,
+                        std::nullopt);  // It may have no CA now.
+        } else {
+            if (mapping.locator->row != spec.locator) {
+                LocatorRecord& before = *mapping.locator;
+                mapping.locator = &locator_record(spec.locator);
+                count_locator(*mapping.subnet, *mapping.locator, true);
+                count_locator(*mapping.subnet, before, false);
+            }
+            if (mapping.ca && mapping.type != spec.type) {
+                touch_ca(*mapping.subnet, *mapping.ca);  // Whether it may share its CA.
+            }
+            mapping.type = spec.type;
+            touch_mac(*mapping.subnet, mapping.mac);
+            return;
+        }
+    }
+    MappingRecord& mapping = mappings_[row];
+    mapping.row = row;
+    mapping.mac = spec.mac;
+    mapping.type = spec.type;
+    mapping.ca = spec.ca;
+    mapping.subnet = &subnet_record(spec.subnet);
+    mapping.locator = &locator_record(spec.locator);
+    link(mapping);
+}
+
+void Model::link(MappingRecord& mapping) {
+    SubnetRecord& subnet = *mapping.subnet;
+    ++subnet.mappings;
+    append(subnet.by_mac[mapping.mac], mapping, &MappingRecord::next_of_mac);
+    touch_mac(subnet, mapping.mac);
+    if (mapping.ca) {
+        append(subnet.by_ca[*mapping.ca], mapping, &MappingRecord::next_of_ca);
+        touch_ca(subnet, *mapping.ca);
+    }
+    count_locator(subnet, *mapping.locator, true);
+}
+
+void Model::unlink(MappingRecord& mapping) {
+    SubnetRecord& subnet = *mapping.subnet;
+    --subnet.mappings;
+    const auto of_mac = subnet.by_mac.find(mapping.mac);
+    if (take_out(of_mac->second, mapping, &MappingRecord::next_of_mac)) {
+        subnet.by_mac.erase(of_mac);
+    }
+    touch_mac(subnet, mapping.mac);
+    if (mapping.ca) {
+        const auto of_ca = subnet.by_ca.find(*mapping.ca);
+        if (take_out(of_ca->second, mapping, &MappingRecord::next_of_ca)) {
+            subnet.by_ca.erase(of_ca);
+        }
+        touch_ca(subnet, *mapping.ca);
+    }
+    count_locator(subnet, *mapping.locator, false);
+    if (subnet.mappings == 0 && !subnet.spec) {
+        touched_subnets_.insert(&subnet);  // commit() releases it.
+    }
+}
+
+void Model::remove_mapping(const Uuid& row) {
+    const auto known = mappings_.find(row);
+    if (known != mappings_.end()) {
+        unlink(known->second);
+        mappings_.erase(known);
+    }
+}
+
+void Model::count_locator(SubnetRecord& subnet, LocatorRecord& locator, bool added) {
+    std::size_t& count = subnet.locators[locator.number];
+    const bool changed = added ? count++ == 0 : --count == 0;
+    if (changed) {
+        touch(ObjectKind::Peer, subnet.number, locator.number);
+        touch(ObjectKind::Subnet, subnet.number);
+    }
+    if (count == 0) {
+        subnet.locators.erase(locator.number);
+    }
+    if (added) {
+        ++locator.mappings;
+    } else {
+        --locator.mappings;
+        release(locator);
+    }
+}
+
+void Model::touch_mac(SubnetRecord& subnet, const MacAddress& mac) {
+    touch(ObjectKind::Mac, subnet.number, mac.bits());
+    touch_ports_of(subnet, mac);  // A port takes its CAs from the mappings of its attached MAC.
+}
+
+void Model::touch_ca(SubnetRecord& subnet, const IpAddress& ca) {
+    touched_cas_.insert({&subnet, ca});
+}
+
+// Whatever was decided by "is this PA ours?" or by the locator's contents.
+void Model::touch_pa(const IpAddress& pa) {
+    for (const auto& [row, subnet] : subnets_) {
+        bool concerned = false;
+        for (const auto& [number, count] : subnet->locators) {
+            const auto& spec = locators_by_number_.at(number)->spec;
+            if (spec && spec->pa == pa) {
+                concerned = true;
+                touch(ObjectKind::Peer, subnet->number, number);
+            }
+        }
+        if (!concerned) {
+            continue;
+        }
+        touch(ObjectKind::Subnet, subnet->number);
+        for (const auto& [mac, first] : subnet->by_mac) {
+            if (first->locator->spec && first->locator->spec->pa == pa) {
+                touch(ObjectKind::Mac, subnet->number, mac.bits());
+            }
+        }
+    }
+}
+
+bool Model::is_local_pa(const IpAddress& pa) const {
+    return std::any_of(provider_addresses_.begin(), provider_addresses_.end(),
+                       [&pa](const auto& entry) { return entry.second.address.address == pa; });
+}
+
+void Model::put(const Uuid& row, ProviderAddressSpec spec) {
+    const auto known = provider_addresses_.find(row);
+    if (known != provider_addresses_.end()) {
+        touch_pa(known->second.address.address);
+    }
+    touch_pa(spec.address.address);
+    provider_addresses_.insert_or_assign(row, std::move(spec));
+}
+
+void Model::remove_provider_address(const Uuid& row) {
+    const auto known = provider_addresses_.find(row);
+    if (known != provider_addresses_.end()) {
+        touch_pa(known->second.address.address);
+        provider_addresses_.erase(known);
+    }
+}
+
+// The first mapping of a list is in force. The others agree with it, or have a fault.
+void Model::check_conflicts(const MappingRecord* first, FaultKey key) {
+    const bool by_ca = key == FaultKey::CaConflict;
+    const NextMapping next = by_ca ? &MappingRecord::next_of_ca : &MappingRecord::next_of_mac;
+    for (const MappingRecord* each = first; each != nullptr; each = each->*next) {
+        const RowRef row{SourceTable::MsVtepUcastMacsRemote, each->row};
+        const bool agrees = by_ca ? each->mac == first->mac : each->locator == first->locator;
+        const bool shared =
+            each->type == MappingType::LoadBalanced && first->type == MappingType::LoadBalanced;
+        if (agrees || shared) {
+            faults_.set(row, key, std::nullopt);
+        } else if (by_ca) {
+            faults_.set(row, key,
+                        each->ca->to_string() + " in this subnet is already mapped to " +
+                            first->mac.to_string() + "; delete one of the two rows");
+        } else {
+            faults_.set(row, key,
+                        each->mac.to_string() +
+                            " in this subnet is already mapped to another provider address; delete "
+                            "the old row to move it");
+        }
+    }
+}
+
+void Model::resolve_cas() {
+    for (const auto& [subnet, ca] : std::exchange(touched_cas_, {})) {
+        const auto entry = subnet->by_ca.find(ca);
+        if (entry != subnet->by_ca.end()) {
+            check_conflicts(entry->second, FaultKey::CaConflict);
+        }
+        if (!subnet->in_force || subnet->gateway_published == ca) {
+            continue;
+        }
+        if (entry == subnet->by_ca.end()) {
+            neighbours_.erase(subnet->spec->vsid, ca);
+        } else {
+            neighbours_.set(subnet->spec->vsid, ca, entry->second->mac);
+        }
+    }
+}
+
+std::optional<PeerView> Model::peer(const ObjectId& id) const {
+    const auto entry = subnets_by_number_.find(id.owner);
+    if (entry == subnets_by_number_.end() || !entry->second->in_force) {
+        return std::nullopt;
+    }
+    const auto number = static_cast<std::uint32_t>(id.detail);
+    const auto locator = locators_by_number_.find(number);
+    if (locator == locators_by_number_.end() || !locator->second->spec ||
+        !entry->second->locators.contains(number) || is_local_pa(locator->second->spec->pa)) {
+        return std::nullopt;
+    }
+    const LocatorSpec& spec = *locator->second->spec;
+    const std::uint32_t ofport =
+        spec.encapsulation == Encapsulation::Vxlan ? tunnels_.vxlan_ofport : tunnels_.nvgre_ofport;
+    return PeerView{entry->second->spec->vsid, spec, ofport};
+}
+
+std::optional<MacView> Model::mac(const ObjectId& id) const {
+    const auto entry = subnets_by_number_.find(id.owner);
+    if (entry == subnets_by_number_.end() || !entry->second->in_force) {
+        return std::nullopt;
+    }
+    const auto mac = MacAddress::from_bits(id.detail);
+    const auto of_mac = entry->second->by_mac.find(mac);
+    if (of_mac == entry->second->by_mac.end() || !of_mac->second->locator->spec) {
+        return std::nullopt;
+    }
+    const LocatorSpec& locator = *of_mac->second->locator->spec;
+    return MacView{entry->second->spec->vsid, mac, locator, is_local_pa(locator.pa)};
+}
+
+}  // namespace hnv::policy

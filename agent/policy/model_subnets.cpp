@@ -1,0 +1,262 @@
+// Virtual subnets and the virtual networks that join them.
+#include <algorithm>
+
+#include "policy/model.h"
+
+namespace hnv::policy {
+
+namespace {
+
+[[nodiscard]] IpAddress gateway_of(const IpPrefix& prefix) {
+    const unsigned full_length = prefix.address.is_v4() ? 32 : 128;
+    if (prefix.has_host_bits() || prefix.length == full_length) {
+        return prefix.address;
+    }
+    auto bytes = prefix.address.bytes();
+    bytes.back() = static_cast<std::uint8_t>(bytes.back() + 1);  // Host bits are zero: no carry.
+    return IpAddress::from_v6(bytes);
+}
+
+}  // namespace
+
+SubnetRecord& Model::subnet_record(const Uuid& row) {
+    auto& record = subnets_[row];
+    if (!record) {
+        record = std::make_unique<SubnetRecord>();
+        record->row = row;
+        record->number = next_number_++;
+        subnets_by_number_[record->number] = record.get();
+    }
+    return *record;
+}
+
+void Model::release(SubnetRecord& subnet) {
+    if (subnet.spec || subnet.mappings > 0 || !subnet.ports.empty() || !subnet.bindings.empty()) {
+        return;
+    }
+    subnets_by_number_.erase(subnet.number);
+    subnets_.erase(Uuid(subnet.row));
+}
+
+void Model::put(const Uuid& row, SubnetSpec spec) {
+    SubnetRecord& subnet = subnet_record(row);
+    if (subnet.spec == spec) {
+        return;
+    }
+    if (subnet.spec && subnet.spec->vsid == spec.vsid) {
+        subnet.spec = std::move(spec);  // A name or a description: no flow knows them.
+        return;
+    }
+    if (subnet.spec) {
+        remove_subnet(row);
+    }
+    SubnetRecord& fresh = subnet_record(row);
+    subnets_by_vsid_[spec.vsid].push_back(&fresh);
+    fresh.spec = std::move(spec);
+    elect(fresh.spec->vsid);
+}
+
+void Model::remove_subnet(const Uuid& row) {
+    const auto entry = subnets_.find(row);
+    if (entry == subnets_.end() || !entry->second->spec) {
+        return;
+    }
+    SubnetRecord& subnet = *entry->second;
+    const std::uint32_t vsid = subnet.spec->vsid;
+    if (subnet.in_force) {
+        retract_neighbours(subnet);
+        subnet.in_force = false;
+        touch_all_of(subnet);
+    }
+    std::erase(subnets_by_vsid_[vsid], &subnet);
+    subnet.spec.reset();
+    touched_subnets_.insert(&subnet);
+    elect(vsid);
+}
+
+// The first row with a VSID is in force; the others have a fault and no effect until it goes.
+void Model::elect(std::uint32_t vsid) {
+    const auto entry = subnets_by_vsid_.find(vsid);
+    if (entry == subnets_by_vsid_.end()) {
+        return;
+    }
+    if (entry->second.empty()) {
+        subnets_by_vsid_.erase(entry);
+        return;
+    }
+    bool first = true;
+    for (SubnetRecord* subnet : entry->second) {
+        const RowRef row{SourceTable::MsVtepLogicalSwitch, subnet->row};
+        if (first && !subnet->in_force) {
+            subnet->in_force = true;
+            touch_all_of(*subnet);
+        }
+        faults_.set(row, FaultKey::VsidDuplicate,
+                    first ? std::nullopt
+                          : std::optional("VSID " + std::to_string(vsid) +
+                                          " is already that of Logical_Switch " +
+                                          entry->second.front()->spec->name +
+                                          "; give this one another tunnel_key or delete it"));
+        first = false;
+    }
+}
+
+// Everything whose flows or answers depend on the subnet being in force, or on its VSID.
+void Model::touch_all_of(SubnetRecord& subnet) {
+    touched_subnets_.insert(&subnet);
+    touch(ObjectKind::Subnet, subnet.number);
+    for (const auto& [mac, first] : subnet.by_mac) {
+        touch(ObjectKind::Mac, subnet.number, mac.bits());
+    }
+    for (const auto& [ca, first] : subnet.by_ca) {
+        touched_cas_.insert({&subnet, ca});
+    }
+    for (const auto& [locator, count] : subnet.locators) {
+        touch(ObjectKind::Peer, subnet.number, locator);
+    }
+    for (PortRecord* port : subnet.ports) {
+        touch_port(*port);
+    }
+}
+
+// Must be called while the subnet still has the VSID under which the answers were published.
+void Model::retract_neighbours(SubnetRecord& subnet) {
+    for (const auto& [ca, first] : subnet.by_ca) {
+        neighbours_.erase(subnet.spec->vsid, ca);
+    }
+    // Mappings that went in the same transaction are in no list any more; their answers still are.
+    for (auto gone = touched_cas_.lower_bound({&subnet, IpAddress{}});
+         gone != touched_cas_.end() && gone->first == &subnet; ++gone) {
+        neighbours_.erase(subnet.spec->vsid, gone->second);
+    }
+    if (subnet.gateway_published) {
+        neighbours_.erase(subnet.spec->vsid, *subnet.gateway_published);
+        subnet.gateway_published.reset();
+    }
+}
+
+void Model::put(const Uuid& row, RouterSpec spec) {
+    const auto known = routers_.find(row);
+    if (known != routers_.end()) {
+        if (known->second == spec) {
+            return;
+        }
+        unbind_router(row, known->second);
+    }
+    if (spec.enabled) {
+        for (const RouterSpec::Binding& binding : spec.bindings) {
+            SubnetRecord& subnet = subnet_record(binding.subnet);
+            subnet.bindings.emplace_back(row, binding.prefix);
+            touched_subnets_.insert(&subnet);
+        }
+    }
+    routers_.insert_or_assign(row, std::move(spec));
+}
+
+void Model::unbind_router(const Uuid& row, const RouterSpec& spec) {
+    // Raised again by check_router() if it still binds a subnet of another router.
+    faults_.set({SourceTable::MsVtepLogicalRouter, row}, FaultKey::SubnetTwoRouters, std::nullopt);
+    for (const RouterSpec::Binding& binding : spec.bindings) {
+        const auto entry = subnets_.find(binding.subnet);
+        if (entry != subnets_.end()) {
+            std::erase_if(entry->second->bindings,
+                          [&row](const auto& bound) { return bound.first == row; });
+            touched_subnets_.insert(entry->second.get());
+        }
+    }
+}
+
+void Model::remove_router(const Uuid& row) {
+    const auto known = routers_.find(row);
+    if (known == routers_.end()) {
+        return;
+    }
+    unbind_router(row, known->second);
+    routers_.erase(known);
+}
+
+void Model::set_router_mac(const MacAddress& mac) {
+    if (mac == router_mac_) {
+        return;
+    }
+    router_mac_ = mac;
+    for (const auto& [row, subnet] : subnets_) {
+        if (!subnet->bindings.empty()) {
+            touched_subnets_.insert(subnet.get());
+        }
+    }
+}
+
+// A subnet belongs to the first router that binds it; the others have a fault.
+void Model::check_router(const Uuid& row) {
+    const auto known = routers_.find(row);
+    if (known == routers_.end()) {
+        return;
+    }
+    std::optional<std::string> message;
+    for (const RouterSpec::Binding& binding : known->second.bindings) {
+        const auto entry = subnets_.find(binding.subnet);
+        if (known->second.enabled && entry != subnets_.end() &&
+            entry->second->bindings.front().first != row) {
+            message = "the subnet of switch_binding " + binding.prefix.to_string() +
+                      " already belongs to another Logical_Router; take it out of one of them";
+        }
+    }
+    faults_.set({SourceTable::MsVtepLogicalRouter, row}, FaultKey::SubnetTwoRouters, message);
+}
+
+void Model::publish_gateway(SubnetRecord& subnet) {
+    std::optional<IpAddress> gateway;
+    if (subnet.in_force && !subnet.bindings.empty()) {
+        gateway = gateway_of(subnet.bindings.front().second);
+    }
+    if (subnet.gateway_published && subnet.gateway_published != gateway && subnet.spec) {
+        neighbours_.erase(subnet.spec->vsid, *subnet.gateway_published);
+        touched_cas_.insert({&subnet, *subnet.gateway_published});
+    }
+    if (gateway) {
+        neighbours_.set(subnet.spec->vsid, *gateway, router_mac_);
+    }
+    subnet.gateway_published = gateway;
+}
+
+void Model::resolve_subnets(const std::unordered_set<SubnetRecord*>& touched) {
+    for (SubnetRecord* subnet : touched) {
+        touch(ObjectKind::Subnet, subnet->number);
+        publish_gateway(*subnet);
+        for (const auto& [router, prefix] : subnet->bindings) {
+            check_router(router);
+        }
+    }
+}
+
+std::optional<SubnetView> Model::subnet(const ObjectId& id) const {
+    const auto entry = subnets_by_number_.find(id.owner);
+    if (entry == subnets_by_number_.end() || !entry->second->in_force) {
+        return std::nullopt;
+    }
+    const SubnetRecord& subnet = *entry->second;
+    SubnetView view;
+    view.vsid = subnet.spec->vsid;
+    if (!subnet.bindings.empty()) {
+        view.router_mac = router_mac_;
+    }
+    for (const PortRecord* port : subnet.ports) {
+        if (port->view && port->view->active) {
+            view.local_ports.push_back(port->view->ofport);
+        }
+    }
+    for (const auto& [number, count] : subnet.locators) {
+        const auto& locator = locators_by_number_.at(number)->spec;
+        if (locator && !is_local_pa(locator->pa)) {
+            view.peers.push_back(*locator);
+        }
+    }
+    std::sort(view.local_ports.begin(), view.local_ports.end());
+    std::sort(view.peers.begin(), view.peers.end(), [](const auto& a, const auto& b) {
+        return std::tie(a.encapsulation, a.pa) < std::tie(b.encapsulation, b.pa);
+    });
+    return view;
+}
+
+}  // namespace hnv::policy

@@ -1,0 +1,109 @@
+// The model's own records: specs, tied to what they refer to. Private to policy/.
+//
+// A record exists as soon as anything refers to it; `spec` is empty until its row arrives, and
+// after its row has gone. Records of mappings are linked into the lists of their subnet in order of
+// arrival: the first of a list is the one in force, the others are in conflict with it until it
+// goes. So a row that is in error never disturbs one that was there before.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "policy/objects.h"
+#include "policy/specs.h"
+
+namespace hnv::policy {
+
+struct SubnetRecord;
+struct PortRecord;
+
+// Rows that claim one and the same thing, in order of arrival: the first is in force, the others
+// wait until it goes.
+template <typename Spec>
+class Claims {
+  public:
+    void put(const Uuid& row, Spec spec) {
+        for (auto& [known, value] : rows_) {
+            if (known == row) {
+                value = std::move(spec);
+                return;
+            }
+        }
+        rows_.emplace_back(row, std::move(spec));
+    }
+    void remove(const Uuid& row) {
+        std::erase_if(rows_, [&row](const auto& claim) { return claim.first == row; });
+    }
+    [[nodiscard]] bool empty() const { return rows_.empty(); }
+    // Of the claim in force; null when there is none.
+    [[nodiscard]] const Spec* spec() const { return empty() ? nullptr : &rows_.front().second; }
+    [[nodiscard]] std::optional<Uuid> row() const {
+        return empty() ? std::nullopt : std::optional(rows_.front().first);
+    }
+
+  private:
+    std::vector<std::pair<Uuid, Spec>> rows_;
+};
+
+struct LocatorRecord {
+    std::uint32_t number = 0;
+    Uuid row;
+    std::optional<LocatorSpec> spec;
+    std::size_t mappings = 0;  // That refer to it.
+};
+
+struct MappingRecord {
+    Uuid row;
+    MacAddress mac;
+    MappingType type{};
+    std::optional<IpAddress> ca;
+    SubnetRecord* subnet = nullptr;
+    LocatorRecord* locator = nullptr;
+    MappingRecord* next_of_mac = nullptr;
+    MappingRecord* next_of_ca = nullptr;
+};
+
+struct SubnetRecord {
+    std::uint32_t number = 0;
+    Uuid row;
+    std::optional<SubnetSpec> spec;
+    bool in_force = false;  // Has a spec, and is the first with its VSID.
+    // Mappings in this subnet, and how many of them name each locator.
+    std::unordered_map<MacAddress, MappingRecord*> by_mac;
+    std::unordered_map<IpAddress, MappingRecord*> by_ca;
+    std::map<std::uint32_t, std::size_t> locators;
+    std::size_t mappings = 0;
+    // Ports bound to it.
+    std::set<PortRecord*> ports;
+    // The router that binds it, and where; the first one, if several do.
+    std::vector<std::pair<Uuid, IpPrefix>> bindings;
+    // What has been given to the neighbour table, to be taken back from there.
+    std::optional<IpAddress> gateway_published;
+};
+
+struct PortRecord {
+    std::uint32_t number = 0;
+    std::string name;
+    Claims<PortSpec> specs;
+    std::optional<InterfaceSpec> interface;
+    Claims<PortSettingsSpec> settings;
+    std::map<Uuid, RuleSpec> rules;
+    std::optional<MacAddress> attached_mac;  // Of the interface, parsed.
+    // Derived.
+    SubnetRecord* subnet = nullptr;
+    std::optional<MacAddress> bound_mac;  // `attached_mac` when it was bound to `subnet`.
+    PortStatus status;
+    std::optional<PortView> view;
+
+    [[nodiscard]] bool unused() const {
+        return specs.empty() && !interface && settings.empty() && rules.empty();
+    }
+};
+
+}  // namespace hnv::policy

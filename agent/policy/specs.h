@@ -1,0 +1,154 @@
+// What the databases and the host say, as typed values: the input of the policy model.
+//
+// A reader of northbound/ (or underlay/) makes them; strings have been parsed by then. A spec
+// refers to other rows by their UUID, and the row it refers to may arrive after it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ovs-integration/address.h"
+#include "ovs-integration/uuid.h"
+
+namespace hnv::policy {
+
+// The tables that rows of the policy come from; a fault names one of them.
+enum class SourceTable : std::uint8_t {
+    MsVtepGlobal,
+    MsVtepPhysicalSwitch,
+    MsVtepPhysicalPort,
+    MsVtepLogicalSwitch,
+    MsVtepLogicalRouter,
+    MsVtepUcastMacsRemote,
+    MsVtepPhysicalLocator,
+    MsFirewallRules,
+    HostProviderAddress,
+    HostPortSettings,
+};
+
+struct SourceTableName {
+    std::string_view database;
+    std::string_view table;
+};
+[[nodiscard]] SourceTableName name_of(SourceTable table);
+
+struct RowRef {
+    SourceTable table{};
+    Uuid uuid;
+    auto operator<=>(const RowRef&) const = default;
+};
+
+enum class Encapsulation : std::uint8_t { Vxlan, Nvgre };
+enum class MappingType : std::uint8_t { Default, LearningDisabled, LoadBalanced };
+
+// A virtual subnet (Logical_Switch).
+struct SubnetSpec {
+    std::uint32_t vsid = 0;
+    std::string name;
+    std::string rdid;
+    bool operator==(const SubnetSpec&) const = default;
+};
+
+// A virtual network (Logical_Router).
+struct RouterSpec {
+    struct Binding {
+        IpPrefix prefix;  // Host bits zero: the gateway is the lowest address; else they are it.
+        Uuid subnet;
+        bool operator==(const Binding&) const = default;
+    };
+    std::string id;
+    bool enabled = false;
+    std::vector<Binding> bindings;
+    bool operator==(const RouterSpec&) const = default;
+};
+
+// Physical_Locator.
+struct LocatorSpec {
+    Encapsulation encapsulation{};
+    IpAddress pa;
+    bool operator==(const LocatorSpec&) const = default;
+};
+
+// A CA-PA mapping (Ucast_Macs_Remote).
+struct MappingSpec {
+    Uuid subnet;
+    Uuid locator;
+    MacAddress mac;
+    MappingType type{};
+    std::optional<IpAddress> ca;  // Empty: a MAC-only mapping.
+    bool operator==(const MappingSpec&) const = default;
+};
+
+// Physical_Port. Names of ports are normalized by normalize_port_name().
+struct PortSpec {
+    std::string name;
+    std::map<std::uint16_t, Uuid> vlan_bindings;  // VLAN (0: untagged) → Logical_Switch.
+    bool operator==(const PortSpec&) const = default;
+};
+
+// Port_Settings.
+struct PortSettingsSpec {
+    std::string name;
+    bool mac_spoofing_allowed = false;
+    bool ip_forwarding_allowed = false;
+    std::optional<std::uint32_t> arp_limit_pps;
+    bool operator==(const PortSettingsSpec&) const = default;
+};
+
+struct ProviderAddressSpec {
+    IpPrefix address;
+    std::string uplink;
+    bool operator==(const ProviderAddressSpec&) const = default;
+};
+
+enum class RuleLayer : std::uint8_t { Admin, Controller };
+enum class RuleAction : std::uint8_t { Allow, Block };
+enum class Direction : std::uint8_t { Outbound, Inbound };
+
+struct PortRange {
+    std::uint16_t first = 0;
+    std::uint16_t last = 0xffff;
+    auto operator<=>(const PortRange&) const = default;
+};
+
+// FW_Rules. An empty list means any.
+struct RuleSpec {
+    std::string port;  // vnic_id, normalized.
+    std::string id;
+    RuleLayer layer{};
+    RuleAction action{};
+    Direction direction{};
+    std::uint16_t priority = 0;
+    bool enabled = false;
+    std::vector<IpPrefix> sources;
+    std::vector<IpPrefix> destinations;
+    std::vector<PortRange> source_ports;
+    std::vector<PortRange> destination_ports;
+    std::vector<std::uint8_t> protocols;
+
+    [[nodiscard]] bool matches_all() const {
+        return sources.empty() && destinations.empty() && source_ports.empty() &&
+               destination_ports.empty() && protocols.empty();
+    }
+    bool operator==(const RuleSpec&) const = default;
+};
+
+// A guest's interface on the integration bridge.
+struct InterfaceSpec {
+    std::string name;
+    std::uint32_t ofport = 0;
+    std::string port;  // iface-id, normalized.
+    std::string attached_mac;
+    std::string vm_name;
+    bool operator==(const InterfaceSpec&) const = default;
+};
+
+// GUIDs match with or without braces and in either case; so do all other names, by their lower
+// case form.
+[[nodiscard]] std::string normalize_port_name(std::string_view name);
+
+}  // namespace hnv::policy

@@ -1,0 +1,265 @@
+// Virtual subnets, routers and the answers that follow from them.
+#include <gtest/gtest.h>
+
+#include "policy/model.h"
+#include "support/policy_builder.h"
+
+namespace hnv::policy {
+namespace {
+
+using test::ip;
+using test::mac;
+constexpr auto kSubnet = SourceTable::MsVtepLogicalSwitch;
+constexpr auto kRouter = SourceTable::MsVtepLogicalRouter;
+constexpr auto kMapping = SourceTable::MsVtepUcastMacsRemote;
+constexpr auto kLocator = SourceTable::MsVtepPhysicalLocator;
+constexpr std::uint64_t kSqlMac = 0x00155d50010b;
+constexpr std::uint64_t kWebMac = 0x00155d50010c;
+
+class ModelSubnets : public testing::Test, public test::PolicyBuilder {
+  protected:
+    std::string duplicate(std::uint32_t row) const {
+        return fault(kSubnet, row, FaultKey::VsidDuplicate);
+    }
+    std::string two_routers(std::uint32_t row) const {
+        return fault(kRouter, row, FaultKey::SubnetTwoRouters);
+    }
+};
+
+TEST_F(ModelSubnets, TheFirstOfTwoRowsWithOneVsidStaysInForce) {
+    subnet(1, 5001);
+    commit();
+    subnet(2, 5001);
+    locator(1, "192.168.2.20");
+    mapping(1, 1, 1, kSqlMac, "10.1.1.11");
+    mapping(2, 2, 1, kWebMac, "10.1.1.12");
+    commit();
+
+    EXPECT_EQ(duplicate(1), "");
+    EXPECT_NE(duplicate(2).find("5001"), std::string::npos);
+    EXPECT_NE(duplicate(2).find("subnet-1"), std::string::npos) << duplicate(2);
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.11")), mac(kSqlMac));
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.12")), std::nullopt);
+    EXPECT_TRUE(mac_view(5001, kSqlMac));
+    EXPECT_FALSE(mac_view(5001, kWebMac));
+}
+
+TEST_F(ModelSubnets, WhenTheFirstGoesTheSecondComesIntoForce) {
+    subnet(1, 5001);
+    subnet(2, 5001);
+    locator(1, "192.168.2.20");
+    mapping(1, 1, 1, kSqlMac, "10.1.1.11");
+    mapping(2, 2, 1, kWebMac, "10.1.1.12");
+    commit();
+    remove(kSubnet, 1);
+    commit();
+
+    EXPECT_TRUE(faults.all().empty());
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.11")), std::nullopt);
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.12")), mac(kWebMac));
+    EXPECT_FALSE(mac_view(5001, kSqlMac));
+    EXPECT_TRUE(mac_view(5001, kWebMac));
+}
+
+TEST_F(ModelSubnets, ADuplicateHealsWithAnotherVsid) {
+    subnet(1, 5001);
+    subnet(2, 5001);
+    commit();
+    EXPECT_NE(duplicate(2), "");
+    subnet(2, 5002);
+    commit();
+    EXPECT_TRUE(faults.all().empty());
+    EXPECT_TRUE(subnet_view(5002));
+}
+
+TEST_F(ModelSubnets, ARemovedDuplicateTakesItsFaultAlong) {
+    subnet(1, 5001);
+    subnet(2, 5001);
+    commit();
+    remove(kSubnet, 2);
+    commit();
+    EXPECT_TRUE(faults.all().empty());
+}
+
+TEST_F(ModelSubnets, AnotherVsidMovesFlowsAndAnswers) {
+    subnet(1, 5001);
+    locator(1, "192.168.2.20");
+    mapping(1, 1, 1, kSqlMac, "10.1.1.11");
+    router(1, {{"10.1.1.0/24", 1}});
+    commit();
+    subnet(1, 5002);
+    commit();
+
+    EXPECT_EQ(neighbours.size(), 2U);
+    EXPECT_EQ(neighbours.find(5002, ip("10.1.1.11")), mac(kSqlMac));
+    EXPECT_EQ(neighbours.find(5002, ip("10.1.1.1")), Model::kDefaultRouterMac);
+    EXPECT_FALSE(subnet_view(5001));
+    EXPECT_EQ(mac_view(5002, kSqlMac)->locator.pa, ip("192.168.2.20"));
+}
+
+TEST_F(ModelSubnets, AnotherNameChangesNoObject) {
+    subnet(1, 5001);
+    commit();
+    model.put(test::uuid(1), SubnetSpec{5001, "renamed", "other"});
+    EXPECT_TRUE(commit().empty());
+}
+
+TEST_F(ModelSubnets, TheGatewayIsTheLowestAddressOrTheOneGiven) {
+    subnet(1, 5001);
+    subnet(2, 5002);
+    subnet(3, 5003);
+    router(1, {{"10.1.1.0/24", 1}, {"10.1.2.254/24", 2}, {"2001:db8::/64", 3}});
+    commit();
+
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.1")), Model::kDefaultRouterMac);
+    EXPECT_EQ(neighbours.find(5002, ip("10.1.2.254")), Model::kDefaultRouterMac);
+    EXPECT_EQ(neighbours.find(5003, ip("2001:db8::1")), Model::kDefaultRouterMac);
+    EXPECT_EQ(neighbours.size(), 3U);
+    EXPECT_EQ(subnet_view(5001)->router_mac, Model::kDefaultRouterMac);
+}
+
+TEST_F(ModelSubnets, AHostPrefixIsItsOwnGateway) {
+    subnet(1, 5001);
+    router(1, {{"10.1.1.255/32", 1}});
+    commit();
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.255")), Model::kDefaultRouterMac);
+}
+
+TEST_F(ModelSubnets, TheRouterMacCanBeSet) {
+    subnet(1, 5001);
+    subnet(2, 5002);
+    router(1, {{"10.1.1.0/24", 1}});
+    commit();
+    model.set_router_mac(mac(0x020000000001));
+    commit();
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.1")), mac(0x020000000001));
+    EXPECT_EQ(subnet_view(5001)->router_mac, mac(0x020000000001));
+    EXPECT_EQ(subnet_view(5002)->router_mac, std::nullopt);
+}
+
+TEST_F(ModelSubnets, ADisabledRouterRoutesNothing) {
+    subnet(1, 5001);
+    router(1, {{"10.1.1.0/24", 1}});
+    commit();
+    router(1, {{"10.1.1.0/24", 1}}, false);
+    commit();
+    EXPECT_EQ(neighbours.size(), 0U);
+    EXPECT_EQ(subnet_view(5001)->router_mac, std::nullopt);
+}
+
+TEST_F(ModelSubnets, TheGatewayHidesAMappingOfItsAddressWhileItIsThere) {
+    subnet(1, 5001);
+    locator(1, "192.168.2.20");
+    mapping(1, 1, 1, kSqlMac, "10.1.1.1");
+    router(1, {{"10.1.1.0/24", 1}});
+    commit();
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.1")), Model::kDefaultRouterMac);
+    remove(kRouter, 1);
+    commit();
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.1")), mac(kSqlMac));
+}
+
+TEST_F(ModelSubnets, ASubnetBelongsToTheFirstRouterThatBindsIt) {
+    subnet(1, 5001);
+    router(1, {{"10.1.1.0/24", 1}});
+    commit();
+    router(2, {{"10.1.1.254/24", 1}});
+    commit();
+    EXPECT_EQ(two_routers(1), "");
+    EXPECT_NE(two_routers(2).find("10.1.1.254/24"), std::string::npos) << two_routers(2);
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.254")), std::nullopt);
+
+    remove(kRouter, 1);
+    commit();
+    EXPECT_TRUE(faults.all().empty());
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.1")), std::nullopt);
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.254")), Model::kDefaultRouterMac);
+}
+
+TEST_F(ModelSubnets, ASecondRouterHealsByBindingNothingOrBeingDisabled) {
+    subnet(1, 5001);
+    router(1, {{"10.1.1.0/24", 1}});
+    router(2, {{"10.1.1.0/24", 1}});
+    commit();
+    EXPECT_NE(two_routers(2), "");
+    router(2, {{"10.1.1.0/24", 1}}, false);
+    commit();
+    EXPECT_EQ(two_routers(2), "");
+
+    router(2, {{"10.1.1.0/24", 1}});
+    commit();
+    EXPECT_NE(two_routers(2), "");
+    router(2, {});
+    commit();
+    EXPECT_EQ(two_routers(2), "");
+}
+
+TEST_F(ModelSubnets, ARowMayArriveAfterThoseThatReferToIt) {
+    port(1, "sql", 1);
+    allow_all(1, "sql");
+    router(1, {{"10.1.1.0/24", 1}});
+    mapping(1, 1, 1, kSqlMac, "10.1.1.11");
+    locator(1, "192.168.1.10");
+    commit();
+    EXPECT_EQ(neighbours.size(), 0U);
+    model.set_interfaces({test::plug("sql", 5, kSqlMac)});
+    commit();
+    EXPECT_EQ(status("sql").state, PortState::Blocked);
+
+    subnet(1, 5001);
+    commit();
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.11")), mac(kSqlMac));
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.1")), Model::kDefaultRouterMac);
+    EXPECT_EQ(status("sql").state, PortState::Active);
+    EXPECT_EQ(subnet_view(5001)->local_ports, std::vector<std::uint32_t>{5});
+}
+
+// A controller deletes a virtual network in one transaction, in whatever order.
+TEST_F(ModelSubnets, ANetworkDeletedAtOnceLeavesNothing) {
+    const auto make = [this] {
+        subnet(1, 5001);
+        locator(1, "192.168.2.20");
+        mapping(1, 1, 1, kSqlMac, "10.1.1.11");
+        router(1, {{"10.1.1.0/24", 1}});
+        commit();
+        EXPECT_EQ(neighbours.size(), 2U);
+    };
+    const auto expect_nothing = [this] {
+        commit();
+        EXPECT_EQ(neighbours.size(), 0U);
+        EXPECT_EQ(model.counts().subnets, 0U);
+        EXPECT_EQ(model.counts().mappings, 0U);
+        EXPECT_EQ(model.counts().networks, 0U);
+        std::size_t objects = 0;
+        model.for_each_object([&](const ObjectId&) { ++objects; });
+        EXPECT_EQ(objects, 1U);  // The host.
+    };
+    make();
+    remove(kMapping, 1);
+    remove(kLocator, 1);
+    remove(kRouter, 1);
+    remove(kSubnet, 1);
+    expect_nothing();
+    make();
+    remove(kSubnet, 1);
+    remove(kRouter, 1);
+    remove(kMapping, 1);
+    remove(kLocator, 1);
+    expect_nothing();
+}
+
+TEST_F(ModelSubnets, RemovingAnUnknownRowDoesNothing) {
+    subnet(1, 5001);
+    commit();
+    for (const SourceTable table :
+         {kSubnet, kRouter, kMapping, kLocator, SourceTable::MsVtepPhysicalPort,
+          SourceTable::MsFirewallRules, SourceTable::HostProviderAddress,
+          SourceTable::HostPortSettings}) {
+        remove(table, 77);
+    }
+    EXPECT_TRUE(commit().empty());
+    EXPECT_TRUE(subnet_view(5001));
+}
+
+}  // namespace
+}  // namespace hnv::policy

@@ -1,0 +1,85 @@
+#include "pipeline/compile.h"
+
+#include "pipeline/stages.h"
+
+namespace hnv::pipeline {
+
+std::uint64_t cookie_of(policy::ObjectKind kind, std::uint64_t tell) {
+    return kCookieMark | static_cast<std::uint64_t>(kind) << 48 | (tell & 0xffff'ffff'ffffULL);
+}
+
+std::uint64_t tell_of(std::string_view name) {
+    std::uint64_t hash = 0xcbf29ce484222325ULL;
+    for (const char c : name) {
+        hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+    }
+    return hash;
+}
+
+FlowSet compile(const policy::HostView& host) {
+    FlowSet out;
+    const std::uint64_t cookie = cookie_of(policy::ObjectKind::Host, 0);
+    classify_host(cookie, out);
+    guard_host(cookie, out);
+    arp_host(cookie, out);
+    firewall_host(cookie, out);
+    router_host(cookie, out);
+    local_host(cookie, out);
+    mapping_host(cookie, out);
+    replicate_host(cookie, out);
+    deliver_host(cookie, out);
+    tunnel_host(host, cookie, out);
+    return out;
+}
+
+FlowSet compile(const policy::PortView& port) {
+    FlowSet out;
+    const std::uint64_t cookie = cookie_of(policy::ObjectKind::Port, tell_of(port.name));
+    classify_port(port, cookie, out);
+    if (port.active) {
+        guard_port(port, cookie, out);
+        arp_port(port, cookie, out);
+        firewall_port(port, cookie, out);
+        local_port(port, cookie, out);
+    }
+    return out;
+}
+
+FlowSet compile(const policy::SubnetView& subnet) {
+    FlowSet out;
+    const std::uint64_t cookie = cookie_of(policy::ObjectKind::Subnet, subnet.vsid);
+    router_subnet(subnet, cookie, out);
+    replicate_subnet(subnet, cookie, out);
+    return out;
+}
+
+FlowSet compile(const policy::PeerView& peer) {
+    FlowSet out;
+    classify_peer(peer, cookie_of(policy::ObjectKind::Peer, peer.vsid), out);
+    return out;
+}
+
+FlowSet compile(const policy::MacView& mac) {
+    FlowSet out;
+    mapping_mac(mac, cookie_of(policy::ObjectKind::Mac, mac.mac.bits()), out);
+    return out;
+}
+
+FlowSet compile(const policy::Model& model, const policy::ObjectId& id) {
+    const auto of = [](const auto& view) { return view ? compile(*view) : FlowSet{}; };
+    switch (id.kind) {
+        case policy::ObjectKind::Host:
+            return compile(model.host());
+        case policy::ObjectKind::Port:
+            return of(model.port(id));
+        case policy::ObjectKind::Subnet:
+            return of(model.subnet(id));
+        case policy::ObjectKind::Peer:
+            return of(model.peer(id));
+        case policy::ObjectKind::Mac:
+            return of(model.mac(id));
+    }
+    return {};
+}
+
+}  // namespace hnv::pipeline

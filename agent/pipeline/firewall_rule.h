@@ -1,0 +1,33 @@
+// A firewall rule as the matches that OpenFlow can express.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "pipeline/flow_set.h"
+#include "policy/port_masks.h"
+#include "policy/specs.h"
+
+namespace hnv::pipeline {
+
+using policy::masks_of;
+using policy::PortMask;
+
+struct RuleMatch {
+    std::uint16_t eth_type = 0;  // 0: any.
+    std::optional<std::uint8_t> protocol;
+    std::optional<IpPrefix> source;
+    std::optional<IpPrefix> destination;
+    std::optional<PortMask> source_port;
+    std::optional<PortMask> destination_port;
+};
+
+// Every combination of the rule's lists that a packet can have: families agree, and ports belong to
+// TCP, UDP or SCTP.
+[[nodiscard]] std::vector<RuleMatch> expand(const policy::RuleSpec& rule);
+
+void apply(const RuleMatch& match, StageFlow& flow);
+
+}  // namespace hnv::pipeline

@@ -1,0 +1,86 @@
+// Every number of the pipeline in one place: tables, registers, priorities, cookies, meters and the
+// userdata of packet-ins. Nothing else in the agent spells one out.
+//
+//   guest ─▶ Classify ─▶ Guard ─┬▶ Arp ─▶ agent
+//                               └▶ FirewallOut* ─▶ Router ─┐
+//   tunnel ▶ Classify ─────────────────────────────────────┤
+//                                                          ▼
+//                    ┌────────────────────────────────── Local ─▶ FirewallIn* ─▶ Deliver ─▶ guest
+//                    │ (multicast)                         │ ▲
+//                    ▼                                     ▼ │ (not a local MAC)
+//                Replicate ─▶ each of FirewallIn*, Tunnel  Mapping ─▶ Tunnel ─▶ tunnel
+//
+// A packet goes to higher table numbers only. A table's miss is a drop, except where its stage says
+// otherwise; each drop is a flow of its own, so that it has a counter.
+#pragma once
+
+#include <cstdint>
+
+namespace hnv::pipeline {
+
+enum class Table : std::uint8_t {
+    Classify = 0,        // Which port or tunnel, which virtual subnet.
+    Guard,               // Anti-spoofing of what a guest sends.
+    Arp,                 // ARP requests to the agent.
+    FirewallOutTrack,    // Connection state of what leaves a port; ports that need none pass by.
+    FirewallOutAdmin,    // Rules of RuleWithAdminPriority.
+    FirewallOutController,  // Rules of RuleWithControllerPriority.
+    FirewallOutCommit,   // Remembers an allowed new connection.
+    Router,              // The distributed router.
+    Local,               // (VSID, destination MAC) → a port of this host.
+    Mapping,             // (VSID, destination MAC) → provider address.
+    Replicate,           // Broadcast and multicast of a subnet.
+    FirewallInTrack,
+    FirewallInAdmin,
+    FirewallInController,
+    FirewallInCommit,
+    Deliver,             // Out of the port in Reg::Destination.
+    Tunnel,              // Encapsulation.
+};
+inline constexpr unsigned kTableCount = static_cast<unsigned>(Table::Tunnel) + 1;
+
+// Registers; zero at the start of the pipeline.
+enum class Reg : unsigned {
+    Vsid = 0,         // The virtual subnet that the packet is in, 24 bits.
+    Source = 1,       // OpenFlow port of the guest that sent it; 0: it came by a tunnel.
+    Destination = 2,  // OpenFlow port of the guest that is to have it.
+    Origin = 3,       // Where it came from, an Origin.
+    Encapsulation = 4,  // How it leaves, an EncapsulationCode.
+    Part = 5,         // Which part of a replication list comes next.
+};
+
+enum class Origin : std::uint32_t { Guest = 0, Tunnel = 1 };
+enum class EncapsulationCode : std::uint32_t { Vxlan = 0, Nvgre = 1 };
+
+// Priorities. Within a firewall layer a rule has kRuleTop − its own priority number.
+namespace priority {
+inline constexpr std::uint16_t kMiss = 0;
+inline constexpr std::uint16_t kDefault = 1;
+inline constexpr std::uint16_t kLow = 50;
+inline constexpr std::uint16_t kMulticast = 90;
+inline constexpr std::uint16_t kNormal = 100;
+inline constexpr std::uint16_t kHigh = 200;
+inline constexpr std::uint16_t kRuleTop = 65200;   // For a rule of priority 0.
+inline constexpr std::uint16_t kState = 65400;     // Replies of allowed connections.
+inline constexpr std::uint16_t kInvalid = 65500;   // Packets that fit no connection.
+}  // namespace priority
+
+// Cookies: 8 bits that say "hnv-agent's", 8 bits of the kind of object that owns the flow
+// (policy::ObjectKind), 48 bits that tell the object within its kind to a person (its MAC, VSID or
+// a hash of its name). What a flow does is not in the cookie: flows are compared by their bytes.
+inline constexpr std::uint64_t kCookieMark = 0x68ULL << 56;
+inline constexpr std::uint64_t kCookieMarkMask = 0xffULL << 56;
+
+// A port's packet-ins are limited by the meter whose id is the port's OpenFlow number, and its
+// connections live in the connection tracking zone of the same number.
+inline constexpr std::uint32_t kDefaultArpLimitPps = 40'000;
+// Meters hold this much of a second's packets as burst.
+inline constexpr std::uint32_t kMeterBurstDivisor = 4;
+
+// controller() actions name this id; the responder's connection claims it.
+inline constexpr std::uint16_t kResponderControllerId = 0x684e;
+
+// The first byte of a packet-in's userdata: what the agent is asked for.
+enum class PacketInKind : std::uint8_t { ArpRequest = 1 };
+
+}  // namespace hnv::pipeline

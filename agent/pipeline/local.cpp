@@ -1,0 +1,26 @@
+// Table::Local: destinations on this host. A port that is active here is found before the mappings
+// are asked, so that a guest that has just migrated in is reached at once.
+#include "pipeline/stages.h"
+
+namespace hnv::pipeline {
+
+void local_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
+    StageFlow flow(Table::Local, priority::kNormal);
+    flow.match(Reg::Vsid, port.vsid);
+    flow->match_eth_dst(port.mac);
+    flow.set(Reg::Destination, port.ofport);
+    flow.go(Table::FirewallInTrack, out, cookie);
+}
+
+void local_host(std::uint64_t cookie, FlowSet& out) {
+    constexpr MacAddress kGroupBit{{0x01, 0, 0, 0, 0, 0}};
+    StageFlow multicast(Table::Local, priority::kMulticast);
+    multicast->match_eth_dst_masked(kGroupBit, kGroupBit);
+    multicast.go(Table::Replicate, out, cookie);
+    // A mapping elsewhere is out of date: never out of a tunnel that it came in by.
+    StageFlow not_here(Table::Local, priority::kLow);
+    not_here.match(Reg::Origin, static_cast<std::uint32_t>(Origin::Tunnel)).drop(out, cookie);
+    StageFlow(Table::Local, priority::kMiss).go(Table::Mapping, out, cookie);
+}
+
+}  // namespace hnv::pipeline

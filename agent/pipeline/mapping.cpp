@@ -1,0 +1,23 @@
+// Table::Mapping: destinations on other hosts, one flow each. A MAC that is not mapped is dropped:
+// a virtual network knows all its members.
+#include "pipeline/stages.h"
+
+namespace hnv::pipeline {
+
+void mapping_mac(const policy::MacView& mac, std::uint64_t cookie, FlowSet& out) {
+    StageFlow flow(Table::Mapping, priority::kNormal);
+    flow.match(Reg::Vsid, mac.vsid);
+    flow->match_eth_dst(mac.mac);
+    if (mac.local_pa) {
+        flow.drop(out, cookie);  // Mapped to this host, and no port here has it.
+        return;
+    }
+    towards(mac.locator, flow);
+    flow.go(Table::Tunnel, out, cookie);
+}
+
+void mapping_host(std::uint64_t cookie, FlowSet& out) {
+    StageFlow(Table::Mapping, priority::kMiss).drop(out, cookie);
+}
+
+}  // namespace hnv::pipeline

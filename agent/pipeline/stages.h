@@ -1,0 +1,53 @@
+// One declaration for each stage and kind of object; one file for each stage.
+//
+// All are pure: the same view gives the same flows. Each appends to `out` the flows that the object
+// has in the stage's table.
+#pragma once
+
+#include "pipeline/flow_set.h"
+#include "policy/objects.h"
+
+namespace hnv::pipeline {
+
+// classify.cpp
+void classify_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
+void classify_peer(const policy::PeerView& peer, std::uint64_t cookie, FlowSet& out);
+void classify_host(std::uint64_t cookie, FlowSet& out);
+
+// guard.cpp
+void guard_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
+void guard_host(std::uint64_t cookie, FlowSet& out);
+
+// arp.cpp
+void arp_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
+void arp_host(std::uint64_t cookie, FlowSet& out);
+
+// firewall.cpp
+void firewall_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
+void firewall_host(std::uint64_t cookie, FlowSet& out);
+
+// router.cpp
+void router_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, FlowSet& out);
+void router_host(std::uint64_t cookie, FlowSet& out);
+
+// local.cpp
+void local_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
+void local_host(std::uint64_t cookie, FlowSet& out);
+
+// mapping.cpp
+void mapping_mac(const policy::MacView& mac, std::uint64_t cookie, FlowSet& out);
+void mapping_host(std::uint64_t cookie, FlowSet& out);
+
+// replicate.cpp
+void replicate_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, FlowSet& out);
+void replicate_host(std::uint64_t cookie, FlowSet& out);
+
+// deliver.cpp
+void deliver_host(std::uint64_t cookie, FlowSet& out);
+
+// tunnel.cpp
+void tunnel_host(const policy::HostView& host, std::uint64_t cookie, FlowSet& out);
+// Where a packet to that locator is made ready for Table::Tunnel.
+void towards(const policy::LocatorSpec& locator, StageFlow& flow);
+
+}  // namespace hnv::pipeline

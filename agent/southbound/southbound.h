@@ -1,0 +1,161 @@
+// Desired flows → installed flows.
+//
+//   policy object ──compile──▶ FlowStore ──difference──▶ pending ──bundle──▶ switch
+//                                  │                        ▲                  │
+//                                  └──── read-back: what is missing or stray ◀─┘
+//
+// Each apply() becomes one atomic bundle; while one is under way, later changes gather and become
+// the next (a later change of a flow replaces an earlier one that has not been sent). A bundle is
+// confirmed by its commit reply and a barrier. Whenever the outcome is unknown (a new connection, a
+// bundle that failed as a whole) the switch is read back and only what differs is changed.
+//
+// Meters can't be in a bundle: they are made before the flows that use them and deleted after.
+//
+//   Offline ──connected──▶ ReadingBack ──▶ Idle ◀──confirmed── Committing
+//      ▲                        ▲            └────pending──────────▲ │
+//      └────connection lost, from any state                        │ │ failed
+//                               └──────────────────────────────────┴─┘
+//
+// Thread: the policy's.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "ovs-integration/openflow.h"
+#include "ovs-integration/openflow_connection.h"
+#include "pipeline/flow_set.h"
+#include "southbound/flow_store.h"
+
+namespace hnv::southbound {
+
+enum class State : std::uint8_t { Offline, ReadingBack, Idle, Committing };
+[[nodiscard]] const char* to_string(State state);
+
+// What became of an object's flows: accepted (no error), or what the switch said.
+struct Verdict {
+    policy::ObjectId owner;
+    std::optional<std::string> error;
+};
+
+struct Counters {
+    std::uint64_t bundles = 0;
+    std::uint64_t bundle_errors = 0;
+    std::uint64_t flow_mods = 0;
+    std::uint64_t read_backs = 0;
+    // Of the last read-back: flows that were right, missing or wrong, and stray.
+    std::uint64_t kept = 0;
+    std::uint64_t repaired = 0;
+    std::uint64_t stray = 0;
+    std::chrono::microseconds last_bundle{0};
+};
+
+class Southbound {
+  public:
+    using Compile = std::function<pipeline::FlowSet(const policy::ObjectId&)>;
+
+    // The connection is used by nobody else.
+    Southbound(ovs::OpenFlowConnection& connection, Compile compile);
+
+    // Compiles the objects again and queues what changed. The number returned is confirmed() once
+    // the switch has acknowledged this change and all before it.
+    std::uint64_t apply(const std::vector<policy::ObjectId>& objects);
+    [[nodiscard]] std::uint64_t confirmed() const { return confirmed_; }
+
+    // Until then nothing is sent and nothing read back: flows that are still right must not be
+    // taken for stray ones because the policy has not been read yet.
+    void start() { started_ = true; }
+    // Reads the switch back and repairs it.
+    void audit();
+    // Forgets the connections tracked in a zone.
+    void flush_zone(std::uint16_t zone);
+
+    void run();
+    void wait();
+
+    [[nodiscard]] State state() const { return state_; }
+    [[nodiscard]] const Counters& counters() const { return counters_; }
+    [[nodiscard]] std::size_t flows() const { return store_.size(); }
+    // Verdicts since the last call. Only objects that were refused once are heard of again.
+    [[nodiscard]] std::vector<Verdict> take_verdicts();
+
+  private:
+    using ReadBackIndex = std::unordered_map<std::uint64_t, std::uint64_t>;
+    using Clock = std::chrono::steady_clock;
+
+    void go_offline();
+    void begin_read_back();
+    void handle(const ovs::Message& message);
+    void handle_flows(const ovs::FlowStats& stats);
+    void handle_meters(const ovs::MeterConfigs& configs);
+    void handle_error(const ovs::ErrorReply& error);
+    void handle_barrier(std::uint32_t xid);
+    void end_read_back();
+    [[nodiscard]] std::vector<FlowChange> compile_all(const std::vector<policy::ObjectId>& objects);
+    void queue(std::vector<FlowChange> changes);
+    void queue(FlowChange change);
+    void retract_meters(const policy::ObjectId& owner);
+    void no_longer_refused(const std::string& key);
+    void send_bundle();
+    void send_meters();
+    void end_bundle();
+
+    ovs::OpenFlowConnection& connection_;
+    Compile compile_;
+    FlowStore store_;
+    State state_ = State::Offline;
+    bool started_ = false;
+    std::uint64_t generation_ = 0;
+    std::uint32_t next_xid_ = 1;
+    std::uint32_t next_bundle_ = 1;
+
+    std::uint64_t applied_ = 0;
+    std::uint64_t confirmed_ = 0;
+
+    // Changes that wait for the next bundle, by flow key.
+    std::unordered_map<std::string, FlowChange> pending_;
+    // Objects that changed during a read-back; they are compiled when it has ended.
+    std::unordered_set<policy::ObjectId> deferred_;
+
+    struct {
+        std::uint32_t first_xid = 0;
+        std::uint32_t commit_xid = 0;
+        std::uint32_t barrier_xid = 0;
+        std::uint64_t number = 0;  // What is confirmed when it has succeeded.
+        std::vector<FlowChange> changes;
+        std::set<std::size_t> refused;
+        bool failed = false;
+        Clock::time_point sent;
+    } bundle_;
+
+    struct {
+        std::uint32_t flows_xid = 0;
+        std::uint32_t meters_xid = 0;
+        bool flows_done = false;
+        bool meters_done = false;
+        ReadBackIndex missing;  // Key hash → fingerprint of what has not been seen (right) yet.
+    } read_back_;
+
+    // Meters by owner, what the switch has, and what is to go after the next bundle.
+    std::unordered_map<policy::ObjectId, std::vector<ovs::Meter>> meters_;
+    std::map<std::uint32_t, ovs::Meter> installed_meters_;
+    std::map<std::uint32_t, std::optional<ovs::Meter>> pending_meters_;
+
+    // Flows, by key, that the switch did not take and that are still wanted.
+    std::unordered_map<std::string, policy::ObjectId> refused_flows_;
+    std::vector<Verdict> verdicts_;
+    unsigned failures_ = 0;  // In a row.
+    std::int64_t retry_at_ = 0;
+    Counters counters_;
+};
+
+}  // namespace hnv::southbound

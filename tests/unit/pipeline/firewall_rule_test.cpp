@@ -1,0 +1,134 @@
+#include "pipeline/firewall_rule.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <vector>
+
+#include "support/policy_builder.h"
+
+namespace hnv::pipeline {
+namespace {
+
+using policy::PortRange;
+using policy::RuleSpec;
+using test::prefix;
+
+constexpr std::uint16_t kIpv4 = 0x0800;
+constexpr std::uint16_t kIpv6 = 0x86dd;
+
+bool matched(const std::vector<PortMask>& masks, std::uint16_t port) {
+    return std::any_of(masks.begin(), masks.end(),
+                       [port](const PortMask& mask) { return (port & mask.mask) == mask.value; });
+}
+
+// Exactly the range, and no value bit outside a mask.
+void expect_covers(const PortRange& range) {
+    const auto masks = masks_of(range);
+    for (const PortMask& mask : masks) {
+        EXPECT_EQ(mask.value & ~mask.mask, 0);
+    }
+    std::uint32_t covered = 0;
+    for (const PortMask& mask : masks) {
+        covered += 0x10000U - mask.mask;
+    }
+    // Disjoint and of the right size, and the ends are in it: so it is the range.
+    EXPECT_EQ(covered, static_cast<std::uint32_t>(range.last - range.first) + 1);
+    EXPECT_TRUE(matched(masks, range.first));
+    EXPECT_TRUE(matched(masks, range.last));
+    EXPECT_TRUE(range.first == 0 || !matched(masks, static_cast<std::uint16_t>(range.first - 1)));
+    EXPECT_TRUE(range.last == 0xffff ||
+                !matched(masks, static_cast<std::uint16_t>(range.last + 1)));
+    EXPECT_LE(masks.size(), 30U);
+}
+
+TEST(MasksOf, CoverEveryRangeOfASmallDomainExactly) {
+    for (std::uint16_t first = 0; first < 64; ++first) {
+        for (std::uint16_t last = first; last < 64; ++last) {
+            const auto masks = masks_of({first, last});
+            for (std::uint16_t port = 0; port < 256; ++port) {
+                ASSERT_EQ(matched(masks, port), first <= port && port <= last)
+                    << first << "-" << last << " at " << port;
+            }
+        }
+    }
+}
+
+TEST(MasksOf, CoverRandomRangesExactly) {
+    std::mt19937 random(1);
+    std::uniform_int_distribution<std::uint32_t> any(0, 0xffff);
+    for (int i = 0; i < 5000; ++i) {
+        const auto a = static_cast<std::uint16_t>(any(random));
+        const auto b = static_cast<std::uint16_t>(any(random));
+        expect_covers({std::min(a, b), std::max(a, b)});
+    }
+}
+
+TEST(MasksOf, AreTheFewest) {
+    EXPECT_EQ(masks_of({0, 0xffff}), (std::vector<PortMask>{{0, 0}}));
+    EXPECT_EQ(masks_of({80, 80}), (std::vector<PortMask>{{80, 0xffff}}));
+    EXPECT_EQ(masks_of({1024, 65535}).size(), 6U);
+    EXPECT_EQ(masks_of({1, 65534}).size(), 30U);
+    EXPECT_EQ(masks_of({65535, 65535}), (std::vector<PortMask>{{65535, 0xffff}}));
+}
+
+TEST(Expand, ARuleForAllIsOneMatchOfAll) {
+    const auto matches = expand(RuleSpec{});
+    ASSERT_EQ(matches.size(), 1U);
+    EXPECT_EQ(matches[0].eth_type, 0);
+    EXPECT_FALSE(matches[0].protocol);
+}
+
+TEST(Expand, AProtocolHoldsForBothFamilies) {
+    RuleSpec rule;
+    rule.protocols = {6};
+    const auto matches = expand(rule);
+    ASSERT_EQ(matches.size(), 2U);
+    EXPECT_EQ(matches[0].eth_type, kIpv4);
+    EXPECT_EQ(matches[1].eth_type, kIpv6);
+}
+
+TEST(Expand, IcmpIsOfItsFamily) {
+    RuleSpec rule;
+    rule.protocols = {1};
+    ASSERT_EQ(expand(rule).size(), 1U);
+    EXPECT_EQ(expand(rule)[0].eth_type, kIpv4);
+    rule.protocols = {58};
+    ASSERT_EQ(expand(rule).size(), 1U);
+    EXPECT_EQ(expand(rule)[0].eth_type, kIpv6);
+}
+
+TEST(Expand, AddressesDecideTheFamily) {
+    RuleSpec rule;
+    rule.sources = {prefix("10.1.1.0/24"), prefix("2001:db8::/64")};
+    rule.destinations = {prefix("10.1.2.0/24")};
+    const auto matches = expand(rule);
+    ASSERT_EQ(matches.size(), 1U);  // No packet goes from an IPv6 source to an IPv4 destination.
+    EXPECT_EQ(matches[0].eth_type, kIpv4);
+    EXPECT_EQ(matches[0].source, prefix("10.1.1.0/24"));
+}
+
+TEST(Expand, PortsNeedAProtocolThatHasThem) {
+    RuleSpec rule;
+    rule.destination_ports = {{80, 80}};
+    EXPECT_EQ(expand(rule).size(), 6U);  // TCP, UDP, SCTP, twice.
+    rule.protocols = {6, 1};
+    const auto matches = expand(rule);
+    ASSERT_EQ(matches.size(), 2U);
+    EXPECT_EQ(matches[0].protocol, 6);
+    rule.protocols = {1};
+    EXPECT_TRUE(expand(rule).empty());  // ICMP to port 80: no such packet.
+}
+
+TEST(Expand, CombinesTheLists) {
+    RuleSpec rule;
+    rule.protocols = {6, 17};
+    rule.sources = {prefix("10.1.1.1"), prefix("10.1.1.2"), prefix("10.1.1.3")};
+    rule.source_ports = {{1024, 65535}};  // Six masks.
+    rule.destination_ports = {{80, 80}, {443, 443}};
+    EXPECT_EQ(expand(rule).size(), 2U * 3U * 6U * 2U);
+}
+
+}  // namespace
+}  // namespace hnv::pipeline

@@ -1,0 +1,102 @@
+// The responder: packet-ins of the local switch to replies, with a thread and an OpenFlow
+// connection of its own, so that a guest's ARP never waits for the programming of the switch.
+//
+//   switch ─ packet-in ─▶ respond() ◀─ NeighbourTable (shared, read here)
+//      ▲                      │
+//      └────── packet-out ────┘      out of the port that asked, and of no other
+//
+// Bounds: a turn of the loop takes kMessagesPerTurn messages; a reply that would make the send
+// queue grow beyond kSendQueueLimit bytes is dropped and counted. What a guest can send is limited
+// before, by its port's meter in the switch.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "ovs-integration/event_loop.h"
+#include "ovs-integration/openflow.h"
+#include "ovs-integration/openflow_connection.h"
+#include "ovs-integration/thread.h"
+#include "policy/neighbours.h"
+#include "responder/arp.h"
+
+namespace hnv::responder {
+
+inline constexpr std::size_t kMessagesPerTurn = 256;
+inline constexpr std::size_t kSendQueueLimit = std::size_t{4} << 20;
+
+// What became of a packet-in or an error from the switch; other messages (echo replies, port
+// status) are passed over.
+enum class Outcome : std::uint8_t {
+    Answered,
+    Missed,      // Nobody in the subnet has the address: silence.
+    OwnAddress,  // The sender's own address: silence.
+    Malformed,   // Not an ARP request that can be answered.
+    Unexpected,  // Not for the responder, or not understood: a fault of ours or of the switch.
+    Overflow,    // An answer dropped since the switch does not take them fast enough.
+    Refused,     // The switch answered with an error, to a reply for a port that is gone, say.
+};
+inline constexpr std::size_t kOutcomeCount = static_cast<std::size_t>(Outcome::Refused) + 1;
+
+struct Counters {
+    std::uint64_t answered = 0;
+    std::uint64_t missed = 0;
+    std::uint64_t own_address = 0;
+    std::uint64_t malformed = 0;
+    std::uint64_t unexpected = 0;
+    std::uint64_t overflow = 0;
+    std::uint64_t refused = 0;
+};
+
+struct Response {
+    Outcome outcome = Outcome::Unexpected;
+    ArpReply frame{};  // Only with Outcome::Answered.
+};
+
+// Pure but for the look-up. The packet-in's userdata says what is asked (pipeline::PacketInKind),
+// its registers in which virtual subnet (pipeline::Reg::Vsid).
+[[nodiscard]] Response respond(const ovs::PacketIn& packet_in,
+                               const policy::NeighbourTable& neighbours);
+
+class Responder {
+  public:
+    // `target`: the bridge's management socket, "unix:<ovs-run-dir>/<bridge>.mgmt"; it need not
+    // exist yet. `neighbours` outlives the responder.
+    Responder(std::string target, const policy::NeighbourTable& neighbours);
+    // Stops.
+    ~Responder();
+    Responder(const Responder&) = delete;
+    Responder& operator=(const Responder&) = delete;
+
+    // start() and stop(): the thread that made the responder (see ovs::Thread for which that may
+    // be); a second call of either does nothing. stop() returns when the thread has ended.
+    void start();
+    void stop();
+
+    // Any thread. The counters are since construction, each exact, not all of one instant.
+    [[nodiscard]] Counters counters() const;
+    // Whether packet-ins have been asked for on a connection that lives.
+    [[nodiscard]] bool connected() const { return connected_.load(std::memory_order_relaxed); }
+
+  private:
+    void run();
+    [[nodiscard]] bool serve(ovs::OpenFlowConnection& connection);
+    [[nodiscard]] std::optional<Outcome> handle(ovs::OpenFlowConnection& connection,
+                                                const ovs::Bytes& message);
+
+    const std::string target_;
+    const policy::NeighbourTable& neighbours_;
+    ovs::Notifier wake_;
+    std::atomic<bool> stopping_{false};
+    std::atomic<bool> connected_{false};
+    // By Outcome. Written by the responder's thread only.
+    std::array<std::atomic<std::uint64_t>, kOutcomeCount> counts_{};
+    std::optional<ovs::Thread> thread_;
+};
+
+}  // namespace hnv::responder

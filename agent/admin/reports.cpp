@@ -1,0 +1,241 @@
+#include "admin/reports.h"
+
+#include <json/writer.h>
+#include <unistd.h>
+
+#include <map>
+
+namespace hnv::admin {
+
+namespace {
+
+[[nodiscard]] Json::Value number(std::uint64_t value) { return Json::UInt64{value}; }
+
+[[nodiscard]] const char* to_string(policy::PortState state) {
+    switch (state) {
+        case policy::PortState::Unplugged:
+            return "unplugged";
+        case policy::PortState::Blocked:
+            return "blocked";
+        case policy::PortState::Active:
+            return "active";
+    }
+    return "";
+}
+
+[[nodiscard]] const char* to_string(policy::MappingType type) {
+    switch (type) {
+        case policy::MappingType::Default:
+            return "default";
+        case policy::MappingType::LearningDisabled:
+            return "learning_disabled";
+        case policy::MappingType::LoadBalanced:
+            return "load_balanced";
+    }
+    return "";
+}
+
+[[nodiscard]] const char* to_string(policy::Encapsulation encapsulation) {
+    return encapsulation == policy::Encapsulation::Vxlan ? "vxlan" : "nvgre";
+}
+
+}  // namespace
+
+std::string to_text(const Json::Value& value) {
+    Json::StreamWriterBuilder builder;
+    builder["indentation"] = "  ";
+    return Json::writeString(builder, value) + "\n";
+}
+
+std::string Reports::local_pa() const {
+    for (const auto& address : sources_.provider_addresses) {
+        if (address.present) {
+            return address.address.to_string();
+        }
+    }
+    return "";
+}
+
+std::vector<std::string> Reports::problems() const {
+    std::vector<std::string> problems;
+    const underlay::Facts& facts = sources_.underlay.facts();
+    if (!facts.switch_db_connected) {
+        problems.emplace_back(
+            "the switch's database can't be reached: is ovsdb-server running, and is --ovs-db "
+            "right?");
+    }
+    if (!facts.problem.empty()) {
+        problems.push_back(facts.problem);
+    }
+    if (sources_.southbound.state() == southbound::State::Offline) {
+        problems.push_back("no OpenFlow connection to bridge " + sources_.bridge +
+                           ": is ovs-vswitchd running, and is --ovs-run-dir right?");
+    }
+    if (!sources_.responder.connected()) {
+        problems.emplace_back("the ARP responder has no connection to the switch");
+    }
+    if (!sources_.server.remote_error().empty()) {
+        problems.push_back("a remote does not work: " + sources_.server.remote_error());
+    }
+    if (const std::size_t count = sources_.faults.all().size(); count > 0) {
+        problems.push_back(std::to_string(count) +
+                           (count == 1 ? " row can't" : " rows can't") +
+                           " be realised: see hnvctl faults");
+    }
+    return problems;
+}
+
+Json::Value Reports::status() const {
+    Json::Value status;
+    status["name"] = sources_.name;
+    status["version"] = sources_.version;
+    status["pid"] = static_cast<Json::Int64>(getpid());
+    status["uptime_s"] = Json::Int64{std::chrono::duration_cast<std::chrono::seconds>(
+                                         std::chrono::steady_clock::now() - sources_.started)
+                                         .count()};
+    const auto problems = this->problems();
+    status["healthy"] = problems.empty();
+    status["problems"] = Json::Value(Json::arrayValue);
+    for (const std::string& problem : problems) {
+        status["problems"].append(problem);
+    }
+
+    const southbound::Counters& counters = sources_.southbound.counters();
+    Json::Value& of_switch = status["switch"];
+    of_switch["bridge"] = sources_.bridge;
+    of_switch["state"] = southbound::to_string(sources_.southbound.state());
+    of_switch["connected"] = sources_.southbound.state() != southbound::State::Offline;
+    of_switch["flows"] = number(sources_.southbound.flows());
+    of_switch["flow_mods"] = number(counters.flow_mods);
+    of_switch["bundles"] = number(counters.bundles);
+    of_switch["bundle_errors"] = number(counters.bundle_errors);
+    of_switch["last_bundle_us"] = Json::Int64{counters.last_bundle.count()};
+    of_switch["read_backs"] = number(counters.read_backs);
+    of_switch["kept"] = number(counters.kept);
+    of_switch["repaired"] = number(counters.repaired);
+    of_switch["stray"] = number(counters.stray);
+
+    const policy::ModelCounts counts = sources_.model.counts();
+    Json::Value& of_policy = status["policy"];
+    of_policy["virtual_networks"] = number(counts.networks);
+    of_policy["subnets"] = number(counts.subnets);
+    of_policy["mappings"] = number(counts.mappings);
+    of_policy["ports"] = number(counts.ports);
+    of_policy["ports_active"] = number(counts.ports_active);
+    of_policy["provider_addresses"] = number(counts.provider_addresses);
+    of_policy["rules"] = number(counts.rules);
+    of_policy["faults"] = number(sources_.faults.all().size());
+
+    status["databases"] = Json::Value(Json::arrayValue);
+    for (const ovs::DatabaseInfo& database : sources_.server.databases()) {
+        const auto sequence = sources_.sequences.status(database.name);
+        Json::Value entry;
+        entry["name"] = database.name;
+        entry["version"] = database.version;
+        entry["next_cfg"] = Json::Int64{sequence.next};
+        entry["cur_cfg"] = Json::Int64{sequence.current};
+        status["databases"].append(entry);
+    }
+
+    const responder::Counters arp = sources_.responder.counters();
+    Json::Value& of_arp = status["arp"];
+    of_arp["answered"] = number(arp.answered);
+    of_arp["missed"] = number(arp.missed);
+    of_arp["own_address"] = number(arp.own_address);
+    of_arp["malformed"] = number(arp.malformed);
+    of_arp["limited"] = number(arp.overflow);
+    of_arp["unexpected"] = number(arp.unexpected + arp.refused);
+    return status;
+}
+
+Json::Value Reports::ports() const {
+    Json::Value ports(Json::arrayValue);
+    const std::string pa = local_pa();
+    sources_.model.for_each_port([&](const policy::PortStatus& port) {
+        Json::Value entry;
+        entry["name"] = port.name;
+        entry["interface"] = port.interface;
+        entry["ofport"] = port.ofport;
+        entry["vsid"] = port.vsid;
+        entry["mac"] = port.mac;
+        entry["cas"] = Json::Value(Json::arrayValue);
+        for (const IpAddress& ca : port.cas) {
+            entry["cas"].append(ca.to_string());
+        }
+        entry["state"] = to_string(port.state);
+        entry["reason"] = port.reason;
+        entry["provider_address"] = port.state == policy::PortState::Active ? pa : "";
+        entry["rules"] = number(port.rules);
+        ports.append(entry);
+    });
+    return ports;
+}
+
+Json::Value Reports::mappings() const {
+    // By VSID, CA and MAC: what a person scans for.
+    std::map<std::tuple<std::uint32_t, IpAddress, MacAddress>, Json::Value> sorted;
+    sources_.model.for_each_mapping([&sorted](const policy::MappingStatus& mapping) {
+        Json::Value entry;
+        entry["vsid"] = mapping.vsid;
+        entry["ca"] = mapping.ca ? mapping.ca->to_string() : "";
+        entry["mac"] = mapping.mac.to_string();
+        entry["pa"] = mapping.locator ? mapping.locator->pa.to_string() : "";
+        entry["encapsulation"] =
+            mapping.locator ? to_string(mapping.locator->encapsulation) : "";
+        entry["type"] = to_string(mapping.type);
+        entry["local"] = mapping.local;
+        sorted.emplace(std::tuple(mapping.vsid, mapping.ca.value_or(IpAddress()), mapping.mac),
+                       std::move(entry));
+    });
+    Json::Value mappings(Json::arrayValue);
+    for (auto& [key, entry] : sorted) {
+        mappings.append(std::move(entry));
+    }
+    return mappings;
+}
+
+Json::Value Reports::provider_addresses() const {
+    Json::Value addresses(Json::arrayValue);
+    for (const auto& address : sources_.provider_addresses) {
+        Json::Value entry;
+        entry["address"] = address.address.to_string();
+        entry["interface"] = address.interface;
+        entry["state"] = address.present ? "present" : "missing";
+        entry["ports"] = number(address.ports);
+        addresses.append(entry);
+    }
+    return addresses;
+}
+
+Json::Value Reports::faults() const {
+    // From the database, where each has the time since when it stands.
+    Json::Value faults(Json::arrayValue);
+    sources_.server.for_each_row("hnv_host", "Fault", [&faults](const ovs::Row& row) {
+        Json::Value entry;
+        entry["database"] = std::string(row.string("database"));
+        entry["table"] = std::string(row.string("table"));
+        entry["row"] = row.reference("row").value_or(Uuid{}).to_string();
+        entry["key"] = std::string(row.string("key"));
+        entry["message"] = std::string(row.string("message"));
+        entry["since"] = std::string(row.string("since"));
+        faults.append(entry);
+    });
+    return faults;
+}
+
+std::vector<std::pair<std::string, std::string>> Reports::host_status() const {
+    const policy::ModelCounts counts = sources_.model.counts();
+    return {{"version", sources_.version},
+            {"switch_connected",
+             sources_.southbound.state() == southbound::State::Offline ? "false" : "true"},
+            {"virtual_networks", std::to_string(counts.networks)},
+            {"subnets", std::to_string(counts.subnets)},
+            {"mappings", std::to_string(counts.mappings)},
+            {"ports", std::to_string(counts.ports)},
+            {"ports_active", std::to_string(counts.ports_active)},
+            {"provider_addresses", std::to_string(counts.provider_addresses)},
+            {"rules", std::to_string(counts.rules)},
+            {"faults", std::to_string(sources_.faults.all().size())}};
+}
+
+}  // namespace hnv::admin

@@ -1,0 +1,61 @@
+// What the agent is asked by people, as JSON: the answers of its control socket's commands.
+//
+// Read-only: a report never changes what it tells of.
+#pragma once
+
+#include <json/value.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "northbound/sequence.h"
+#include "northbound/status_writer.h"
+#include "ovs-integration/ovsdb_server.h"
+#include "policy/faults.h"
+#include "policy/model.h"
+#include "responder/responder.h"
+#include "southbound/southbound.h"
+#include "underlay/underlay.h"
+
+namespace hnv::admin {
+
+// The parts of a running agent that reports look at. They outlive the reports.
+struct Sources {
+    const policy::Model& model;
+    const policy::Faults& faults;
+    const southbound::Southbound& southbound;
+    const responder::Responder& responder;
+    const underlay::Underlay& underlay;
+    const northbound::Sequences& sequences;
+    const ovs::OvsdbServer& server;
+    const std::vector<northbound::ProviderAddressStatus>& provider_addresses;
+    std::string name;
+    std::string bridge;
+    std::string version;
+    std::chrono::steady_clock::time_point started;
+};
+
+class Reports {
+  public:
+    explicit Reports(Sources sources) : sources_(std::move(sources)) {}
+
+    [[nodiscard]] Json::Value status() const;
+    [[nodiscard]] Json::Value ports() const;
+    [[nodiscard]] Json::Value mappings() const;
+    [[nodiscard]] Json::Value provider_addresses() const;
+    [[nodiscard]] Json::Value faults() const;
+
+    // Host.status of hnv_host.
+    [[nodiscard]] std::vector<std::pair<std::string, std::string>> host_status() const;
+
+  private:
+    [[nodiscard]] std::vector<std::string> problems() const;
+    [[nodiscard]] std::string local_pa() const;
+
+    Sources sources_;
+};
+
+[[nodiscard]] std::string to_text(const Json::Value& value);
+
+}  // namespace hnv::admin

@@ -1,0 +1,167 @@
+#include "northbound/ms_vtep_reader.h"
+
+namespace hnv::northbound {
+
+using policy::FaultKey;
+using policy::RowRef;
+using policy::SourceTable;
+
+namespace {
+
+// VSIDs of Windows' virtual subnets; those below are kept for VLANs.
+constexpr std::int64_t kMinVsid = 4096;
+constexpr std::int64_t kMaxVsid = 16777214;
+
+[[nodiscard]] std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
+
+[[nodiscard]] policy::MappingType mapping_type(std::string_view text) {
+    if (text == "learning_disabled") {
+        return policy::MappingType::LearningDisabled;
+    }
+    if (text == "load_balanced") {
+        return policy::MappingType::LoadBalanced;
+    }
+    return policy::MappingType::Default;
+}
+
+}  // namespace
+
+void MsVtepReader::on_row(const ovs::RowChange& change) {
+    if (change.table == "Ucast_Macs_Remote") {
+        mapping(change);
+    } else if (change.table == "Physical_Locator") {
+        locator(change);
+    } else if (change.table == "Logical_Switch") {
+        subnet(change);
+    } else if (change.table == "Logical_Router") {
+        router(change);
+    } else if (change.table == "Physical_Port") {
+        port(change);
+    } else if (change.table == "Physical_Switch") {
+        physical_switch(change);
+    } else if (change.table == "Global") {
+        sequence(database(), "Global", change);
+    }
+}
+
+void MsVtepReader::subnet(const ovs::RowChange& change) {
+    const RowRef row{SourceTable::MsVtepLogicalSwitch, change.uuid};
+    if (!change.after) {
+        return forget(row);
+    }
+    const std::int64_t vsid = change.after->integer("tunnel_key").value_or(0);
+    if (vsid < kMinVsid || vsid > kMaxVsid) {
+        return refuse(row, FaultKey::VsidRange,
+                      "tunnel_key of Logical_Switch " + quoted(change.after->string("name")) +
+                          " is " + std::to_string(vsid) + "; a VSID is " +
+                          std::to_string(kMinVsid) + " to " + std::to_string(kMaxVsid));
+    }
+    policy::SubnetSpec spec;
+    spec.vsid = static_cast<std::uint32_t>(vsid);
+    spec.name = change.after->string("name");
+    spec.rdid = change.after->string("description");
+    accept(row, FaultKey::VsidRange, std::move(spec));
+}
+
+void MsVtepReader::router(const ovs::RowChange& change) {
+    const RowRef row{SourceTable::MsVtepLogicalRouter, change.uuid};
+    if (!change.after) {
+        return forget(row);
+    }
+    policy::RouterSpec spec;
+    spec.id = change.after->string("name");
+    spec.enabled = change.after->boolean("enable_logical_router");
+    std::optional<std::string> problem;
+    for (const auto& [key, subnet] : change.after->reference_map("switch_binding")) {
+        const auto prefix = IpPrefix::parse(key);
+        if (prefix) {
+            spec.bindings.push_back({*prefix, subnet});
+        } else {
+            problem = "switch_binding key " + quoted(key) + " of Logical_Router " +
+                      quoted(spec.id) + " is not a prefix like 10.1.1.0/24; that subnet is left out";
+        }
+    }
+    model_.put(row.uuid, std::move(spec));
+    faults_.set(row, FaultKey::RouterKey, problem);
+}
+
+void MsVtepReader::locator(const ovs::RowChange& change) {
+    const RowRef row{SourceTable::MsVtepPhysicalLocator, change.uuid};
+    if (!change.after) {
+        return forget(row);
+    }
+    const std::string_view type = change.after->string("encapsulation_type");
+    const std::string_view destination = change.after->string("dst_ip");
+    const auto pa = IpAddress::parse(destination);
+    const bool over_v4 = type.ends_with("_over_ipv4");
+    if (!pa || pa->is_v4() != over_v4) {
+        return refuse(row, FaultKey::BadAddress,
+                      "dst_ip " + quoted(destination) + " of a Physical_Locator is not an " +
+                          (over_v4 ? "IPv4" : "IPv6") + " address, as " + std::string(type) +
+                          " needs; insert a new locator");
+    }
+    const auto encapsulation = type.starts_with("nvgre") ? policy::Encapsulation::Nvgre
+                                                         : policy::Encapsulation::Vxlan;
+    accept(row, FaultKey::BadAddress, policy::LocatorSpec{encapsulation, *pa});
+}
+
+void MsVtepReader::mapping(const ovs::RowChange& change) {
+    const RowRef row{SourceTable::MsVtepUcastMacsRemote, change.uuid};
+    if (!change.after) {
+        return forget(row);
+    }
+    const std::string_view mac_text = change.after->string("MAC");
+    const std::string_view ca_text = change.after->string("ipaddr");
+    const auto mac = MacAddress::parse(mac_text);
+    if (!mac || mac->is_multicast()) {
+        return refuse(row, FaultKey::BadAddress,
+                      "MAC " + quoted(mac_text) +
+                          " of a Ucast_Macs_Remote row is not a unicast MAC like "
+                          "00:15:5d:01:02:03");
+    }
+    policy::MappingSpec spec;
+    spec.mac = *mac;
+    if (!ca_text.empty()) {
+        spec.ca = IpAddress::parse(ca_text);
+        if (!spec.ca) {
+            return refuse(row, FaultKey::BadAddress,
+                          "ipaddr " + quoted(ca_text) + " of the mapping of " + mac->to_string() +
+                              " is not an IP address");
+        }
+    }
+    spec.subnet = change.after->reference("logical_switch").value_or(Uuid{});
+    spec.locator = change.after->reference("locator").value_or(Uuid{});
+    spec.type = mapping_type(change.after->string("mapping_type"));
+    accept(row, FaultKey::BadAddress, spec);
+}
+
+void MsVtepReader::port(const ovs::RowChange& change) {
+    const RowRef row{SourceTable::MsVtepPhysicalPort, change.uuid};
+    if (!change.after) {
+        return forget(row);
+    }
+    policy::PortSpec spec;
+    spec.name = policy::normalize_port_name(change.after->string("name"));
+    for (const auto& [vlan, subnet] : change.after->integer_reference_map("vlan_bindings")) {
+        spec.vlan_bindings.emplace(static_cast<std::uint16_t>(vlan), subnet);
+    }
+    model_.put(row.uuid, std::move(spec));
+}
+
+void MsVtepReader::physical_switch(const ovs::RowChange& change) {
+    if (!change.after) {
+        return;
+    }
+    const RowRef row{SourceTable::MsVtepPhysicalSwitch, change.uuid};
+    const std::string_view text = change.after->string("distributed_router_mac");
+    const auto mac = MacAddress::parse(text);
+    const bool usable = mac && !mac->is_multicast();
+    faults_.set(row, FaultKey::BadAddress,
+                usable || text.empty()
+                    ? std::nullopt
+                    : std::optional("distributed_router_mac " + quoted(text) +
+                                    " is not a unicast MAC; the default is used"));
+    model_.set_router_mac(usable ? *mac : policy::Model::kDefaultRouterMac);
+}
+
+}  // namespace hnv::northbound

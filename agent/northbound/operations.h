@@ -1,0 +1,40 @@
+// A transaction of the agent's own, as RFC 7047 section 5.2 operations.
+#pragma once
+
+#include <json/value.h>
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ovs-integration/ovsdb_server.h"
+
+namespace hnv::northbound {
+
+// Values in OVSDB's JSON notation (RFC 7047 section 5.1).
+[[nodiscard]] Json::Value json_uuid(const Uuid& uuid);
+[[nodiscard]] Json::Value json_named_uuid(const std::string& name);
+[[nodiscard]] Json::Value json_set(const std::vector<Json::Value>& items);
+[[nodiscard]] Json::Value json_map(const std::vector<std::pair<std::string, std::string>>& items);
+
+class Operations {
+  public:
+    // Returns the name by which the new row can be referred to.
+    std::string insert(const std::string& table, Json::Value row);
+    void update(const std::string& table, const Uuid& row, Json::Value values);
+    void remove(const std::string& table, const Uuid& row);
+    // Adds `value` to a set column of the row.
+    void add_to_set(const std::string& table, const Uuid& row, const std::string& column,
+                    Json::Value value);
+
+    [[nodiscard]] bool empty() const { return operations_.empty(); }
+    // Executes them; a failure is logged with `what` they were for.
+    void commit(ovs::OvsdbServer& server, std::string_view database, const std::string& what);
+
+  private:
+    Json::Value operations_{Json::arrayValue};
+    unsigned names_ = 0;
+};
+
+}  // namespace hnv::northbound

@@ -1,0 +1,60 @@
+#include "northbound/own_rows.h"
+
+#include <optional>
+
+#include "northbound/operations.h"
+
+namespace hnv::northbound {
+
+namespace {
+
+[[nodiscard]] std::optional<Uuid> first_row(const ovs::OvsdbServer& server,
+                                            std::string_view database, std::string_view table) {
+    std::optional<Uuid> uuid;
+    server.for_each_row(database, table, [&uuid](const ovs::Row& row) {
+        if (!uuid) {
+            uuid = row.uuid();
+        }
+    });
+    return uuid;
+}
+
+void ensure_ms_vtep(ovs::OvsdbServer& server, const std::string& host_name) {
+    Operations operations;
+    const auto global = first_row(server, "ms_vtep", "Global");
+    const auto physical_switch = first_row(server, "ms_vtep", "Physical_Switch");
+    Json::Value name;
+    name["name"] = host_name;
+    if (physical_switch) {
+        operations.update("Physical_Switch", *physical_switch, name);
+    } else {
+        const Json::Value made = json_named_uuid(operations.insert("Physical_Switch", name));
+        if (global) {
+            operations.add_to_set("Global", *global, "switches", made);
+        } else {
+            Json::Value row;
+            row["switches"] = made;
+            operations.insert("Global", row);
+        }
+    }
+    operations.commit(server, "ms_vtep", "the rows of this host");
+}
+
+void ensure_single(ovs::OvsdbServer& server, const std::string& database,
+                   const std::string& table) {
+    if (!first_row(server, database, table)) {
+        Operations operations;
+        operations.insert(table, Json::Value(Json::objectValue));
+        operations.commit(server, database, "the row of " + table);
+    }
+}
+
+}  // namespace
+
+void ensure_own_rows(ovs::OvsdbServer& server, const std::string& host_name) {
+    ensure_ms_vtep(server, host_name);
+    ensure_single(server, "ms_firewall", "FW_Global");
+    ensure_single(server, "hnv_host", "Host");
+}
+
+}  // namespace hnv::northbound

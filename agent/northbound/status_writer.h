@@ -1,0 +1,49 @@
+// What the agent has to tell: port states, local endpoints, provider addresses, faults, the host's
+// status. Each is brought in line with the database as it stands, so that what a controller wrote
+// into the agent's columns is put right, and nothing is written that is there already.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ovs-integration/ovsdb_server.h"
+#include "policy/model.h"
+
+namespace hnv::northbound {
+
+struct ProviderAddressStatus {
+    Uuid row;
+    IpAddress address;
+    bool present = false;
+    std::string interface;
+    std::size_t ports = 0;
+};
+
+class StatusWriter {
+  public:
+    explicit StatusWriter(ovs::OvsdbServer& server) : server_(server) {}
+
+    // Physical_Port.status of the ports given; a port without a row gets one.
+    void write_ports(const std::vector<policy::PortStatus>& changed);
+    // Ucast_Macs_Local: each active port's addresses, at `pa`; none while there is no `pa`.
+    void write_endpoints(const policy::Model& model, const std::optional<IpAddress>& pa);
+    // Physical_Switch.tunnel_ips and Provider_Address.status.
+    void write_provider_addresses(const std::vector<ProviderAddressStatus>& addresses);
+    // Fault rows: exactly those of `faults`. An unchanged fault keeps its time.
+    void write_faults(const policy::Faults& faults);
+    // Host.status.
+    void write_host(const std::vector<std::pair<std::string, std::string>>& status);
+
+  private:
+    void ensure_physical_switch();
+
+    ovs::OvsdbServer& server_;
+    std::optional<Uuid> physical_switch_;
+    std::optional<Uuid> host_;
+    std::map<std::string, std::string> last_host_status_;
+};
+
+}  // namespace hnv::northbound

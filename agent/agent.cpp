@@ -1,0 +1,188 @@
+#include "agent.h"
+
+#include <algorithm>
+
+#include "northbound/hnv_host_reader.h"
+#include "northbound/ms_firewall_reader.h"
+#include "northbound/ms_vtep_reader.h"
+#include "northbound/own_rows.h"
+#include "ovs-integration/event_loop.h"
+#include "ovs-integration/log.h"
+#include "pipeline/compile.h"
+#include "schema/schemas_embedded.h"
+
+namespace hnv {
+
+namespace {
+
+constexpr const char* kModule = "agent";
+// The databases, in the order in which they are read. Another one is a schema, a reader and a line.
+constexpr std::array kDatabases{"hnv_host", "ms_firewall", "ms_vtep"};
+constexpr const char* kController = "ptcp:6640:127.0.0.1";
+constexpr const char* kControllerTls = "pssl:6640";
+constexpr const char* kDiagnostics = "ptcp:6641:127.0.0.1";
+
+[[nodiscard]] std::vector<ovs::Remote> remotes_of(const AgentConfig& config) {
+    std::vector<ovs::Remote> remotes{{"punix:" + config.run_dir + "/db.sock", false},
+                                     {kDiagnostics, true},
+                                     {"db:ms_vtep,Global,managers", false}};
+    remotes.push_back({config.tls.certificate.empty() ? kController : kControllerTls, false});
+    for (const std::string& remote : config.remotes) {
+        remotes.push_back({remote, false});
+    }
+    return remotes;
+}
+
+[[nodiscard]] std::string management_socket(const AgentConfig& config) {
+    return "unix:" + config.ovs_run_dir + "/" + config.bridge + ".mgmt";
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Agent>> Agent::create(AgentConfig config) {
+    std::unique_ptr<Agent> agent(new Agent(std::move(config)));
+    if (Status opened = agent->open(); !opened) {
+        return opened.error();
+    }
+    return agent;
+}
+
+Agent::Agent(AgentConfig config)
+    : config_(std::move(config)),
+      model_(neighbours_, faults_),
+      sequences_(server_),
+      writer_(server_),
+      underlay_({config_.ovs_db, config_.bridge, config_.datapath_type}),
+      connection_(management_socket(config_), "southbound"),
+      southbound_(connection_,
+                  [this](const policy::ObjectId& id) { return pipeline::compile(model_, id); }),
+      responder_(management_socket(config_), neighbours_) {
+    const auto sequence = [this](std::string_view database, const northbound::SequenceRow& row) {
+        sequences_.on_row(database, row);
+    };
+    readers_.push_back(std::make_unique<northbound::MsVtepReader>(model_, faults_, sequence));
+    readers_.push_back(std::make_unique<northbound::MsFirewallReader>(model_, faults_, sequence));
+    readers_.push_back(std::make_unique<northbound::HnvHostReader>(model_, faults_, sequence));
+}
+
+Agent::~Agent() { responder_.stop(); }
+
+Status Agent::open() {
+    for (const char* database : kDatabases) {
+        const std::string file = config_.db_dir + "/" + database + ".db";
+        if (Status opened = server_.open(schema::text(database), file); !opened) {
+            return opened;
+        }
+    }
+    northbound::ensure_own_rows(server_, config_.name);
+    server_.subscribe(*this);
+    if (!config_.tls.certificate.empty()) {
+        server_.set_tls(config_.tls);
+    }
+    server_.set_remotes(remotes_of(config_));
+
+    auto unixctl = ovs::UnixctlServer::listen(config_.unixctl);
+    if (!unixctl) {
+        return unixctl.error();
+    }
+    unixctl_ = std::move(*unixctl);
+    reports_ = std::make_unique<admin::Reports>(admin::Sources{
+        model_, faults_, southbound_, responder_, underlay_, sequences_, server_,
+        provider_addresses_, config_.name, config_.bridge, config_.version, started_});
+    add_commands();
+    return {};
+}
+
+void Agent::add_commands() {
+    const auto report = [this](const std::string& command,
+                               Json::Value (admin::Reports::*make)() const) {
+        unixctl_->add(command, [this, make]() -> Result<std::string> {
+            return admin::to_text((*reports_.*make)());
+        });
+    };
+    report("hnv/status", &admin::Reports::status);
+    report("hnv/ports", &admin::Reports::ports);
+    report("hnv/mappings", &admin::Reports::mappings);
+    report("hnv/provider-addresses", &admin::Reports::provider_addresses);
+    report("hnv/faults", &admin::Reports::faults);
+    unixctl_->add("hnv/audit", [this]() -> Result<std::string> {
+        southbound_.audit();
+        return std::string("reading the switch back; see hnv/status\n");
+    });
+    unixctl_->add("exit", [this]() -> Result<std::string> {
+        exiting_ = true;
+        return std::string();
+    });
+}
+
+void Agent::on_row(std::string_view database, const ovs::RowChange& change) {
+    for (const auto& reader : readers_) {
+        if (reader->database() == database) {
+            reader->on_row(change);
+        }
+    }
+}
+
+void Agent::on_commit(std::string_view database) {
+    sequences_.on_applied(database, southbound_.apply(model_.commit()));
+    tell_all_ = true;
+}
+
+void Agent::on_replaced(std::string_view database) {
+    log::warn(kModule, "database " + std::string(database) +
+                           " was replaced by a client; its policy is read again");
+}
+
+void Agent::run() {
+    responder_.start();
+    while (!exiting_) {
+        turn();
+        ovs::block();
+    }
+    log::info(kModule, "exiting; the switch goes on with the flows that it has");
+}
+
+void Agent::turn() {
+    unixctl_->run();
+    server_.run();
+    if (underlay_.run() || !underlay_known_) {
+        take_underlay();
+    }
+    southbound_.run();
+    tell();
+
+    unixctl_->wait();
+    server_.wait();
+    underlay_.wait();
+    southbound_.wait();
+    if (exiting_) {
+        ovs::wake_now();
+    }
+}
+
+void Agent::take_underlay() {
+    const underlay::Facts& facts = underlay_.facts();
+    std::vector<policy::InterfaceSpec> interfaces;
+    for (const ovs::InterfaceFacts& interface : facts.interfaces) {
+        interfaces.push_back({interface.name, interface.ofport,
+                              policy::normalize_port_name(interface.iface_id),
+                              interface.attached_mac, interface.vm_name});
+    }
+    model_.set_interfaces(std::move(interfaces));
+    model_.set_tunnel_ports({facts.vxlan_ofport, facts.nvgre_ofport});
+    realise();
+    // Until the host's side is known, flows of ports that we have not seen yet would be taken for
+    // stray ones.
+    if (facts.bridge_ready && !underlay_known_) {
+        underlay_known_ = true;
+        southbound_.start();
+        log::info(kModule, "bridge " + config_.bridge + " is ready; programming starts");
+    }
+}
+
+void Agent::realise() {
+    southbound_.apply(model_.commit());
+    tell_all_ = true;
+}
+
+}  // namespace hnv

@@ -1,0 +1,98 @@
+// The agent: its parts, and which way things flow between them.
+//
+//   databases ─▶ readers ─▶ model ─▶ pipeline ─▶ southbound ─▶ switch
+//       ▲                     ▲                      │
+//       │                  underlay                  │ confirmed
+//       └──── status, faults, cur_cfg ◀──────────────┘
+//
+// One turn of the loop takes what has come in through all of it. The responder is beside it, in a
+// thread of its own, and shares only the neighbour table.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "admin/reports.h"
+#include "northbound/reader.h"
+#include "northbound/sequence.h"
+#include "northbound/status_writer.h"
+#include "ovs-integration/openflow_connection.h"
+#include "ovs-integration/ovsdb_server.h"
+#include "ovs-integration/unixctl_server.h"
+#include "policy/model.h"
+#include "responder/responder.h"
+#include "southbound/southbound.h"
+#include "underlay/underlay.h"
+
+namespace hnv {
+
+struct AgentConfig {
+    std::string name;
+    std::string version;
+    std::string db_dir;
+    std::string run_dir;
+    std::string ovs_run_dir;
+    std::string ovs_db;
+    std::string bridge;
+    std::string datapath_type;
+    std::string unixctl;  // Path of the control socket.
+    std::vector<std::string> remotes;
+    ovs::TlsFiles tls;
+};
+
+class Agent final : private ovs::CommitListener {
+  public:
+    // Opens the databases and sockets. Nothing is changed in the switch yet.
+    [[nodiscard]] static Result<std::unique_ptr<Agent>> create(AgentConfig config);
+    ~Agent() override;
+
+    // Runs until asked to exit.
+    void run();
+
+  private:
+    explicit Agent(AgentConfig config);
+    [[nodiscard]] Status open();
+    void add_commands();
+
+    void on_row(std::string_view database, const ovs::RowChange& change) override;
+    void on_commit(std::string_view database) override;
+    void on_replaced(std::string_view database) override;
+
+    void turn();
+    void take_underlay();
+    void realise();
+    // agent_status.cpp
+    void tell();
+    void take_provider_addresses();
+    void take_verdicts();
+
+    AgentConfig config_;
+    std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+    policy::Faults faults_;
+    policy::NeighbourTable neighbours_;
+    policy::Model model_;
+    ovs::OvsdbServer server_;
+    northbound::Sequences sequences_;
+    northbound::StatusWriter writer_;
+    std::vector<std::unique_ptr<northbound::Reader>> readers_;
+    underlay::Underlay underlay_;
+    ovs::OpenFlowConnection connection_;
+    southbound::Southbound southbound_;
+    responder::Responder responder_;
+    std::unique_ptr<ovs::UnixctlServer> unixctl_;
+    std::vector<northbound::ProviderAddressStatus> provider_addresses_;
+    std::unique_ptr<admin::Reports> reports_;
+
+    bool underlay_known_ = false;
+    bool tell_all_ = true;  // The agent's own rows may not be what they should be.
+    bool faults_due_ = true;
+    bool status_due_ = true;
+    std::int64_t next_faults_ = 0;
+    std::int64_t next_status_ = 0;
+    bool exiting_ = false;
+};
+
+}  // namespace hnv

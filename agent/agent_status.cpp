@@ -1,0 +1,94 @@
+// What the agent tells after each turn: port states, endpoints, provider addresses, faults, status,
+// and cur_cfg last, when all that it stands for has been written.
+#include <algorithm>
+
+#include "agent.h"
+#include "ovs-integration/event_loop.h"
+
+namespace hnv {
+
+namespace {
+
+// A storm of bad rows writes its faults, and a load its counts, no more often than this.
+constexpr std::int64_t kFaultsMsec = 200;
+constexpr std::int64_t kStatusMsec = 1000;
+
+}  // namespace
+
+void Agent::take_provider_addresses() {
+    std::vector<IpAddress> wanted;
+    provider_addresses_.clear();
+    model_.for_each_provider_address(
+        [&](const Uuid& row, const policy::ProviderAddressSpec& spec) {
+            wanted.push_back(spec.address.address);
+            provider_addresses_.push_back({row, spec.address.address, false, "", 0});
+        });
+    const auto states = underlay::provider_address_states(underlay_.facts(), wanted);
+    bool first = true;
+    for (std::size_t i = 0; i < states.size(); ++i) {
+        northbound::ProviderAddressStatus& status = provider_addresses_[i];
+        status.present = states[i].present;
+        status.interface = states[i].interface;
+        // The route to a peer decides which address is used; with one PA that is all ports.
+        if (status.present && first) {
+            status.ports = model_.counts().ports_active;
+            first = false;
+        }
+        faults_.set({policy::SourceTable::HostProviderAddress, status.row},
+                    policy::FaultKey::PaMissing,
+                    status.present
+                        ? std::nullopt
+                        : std::optional("the host does not carry " + status.address.to_string() +
+                                        " on an interface that is up; give it to the local port of "
+                                        "the bridge that has the uplink"));
+    }
+}
+
+void Agent::take_verdicts() {
+    for (const southbound::Verdict& verdict : southbound_.take_verdicts()) {
+        if (const auto row = model_.row_of(verdict.owner)) {
+            faults_.set(*row, policy::FaultKey::SwitchRejected, verdict.error);
+        }
+    }
+}
+
+void Agent::tell() {
+    take_verdicts();
+    const std::int64_t now = ovs::now_msec();
+    if (tell_all_) {
+        tell_all_ = false;
+        take_provider_addresses();
+        writer_.write_ports(model_.take_port_changes());
+        std::optional<IpAddress> pa;
+        for (const auto& address : provider_addresses_) {
+            if (address.present && !pa) {
+                pa = address.address;
+            }
+        }
+        writer_.write_endpoints(model_, pa);
+        writer_.write_provider_addresses(provider_addresses_);
+        status_due_ = true;
+    }
+    faults_due_ |= !faults_.take_changes().empty();
+    if (faults_due_ && now >= next_faults_) {
+        faults_due_ = false;
+        next_faults_ = now + kFaultsMsec;
+        writer_.write_faults(faults_);
+    }
+    if (status_due_ && now >= next_status_) {
+        status_due_ = false;
+        next_status_ = now + kStatusMsec;
+        writer_.write_host(reports_->host_status());
+    }
+    if (!faults_due_) {
+        sequences_.on_confirmed(southbound_.confirmed());
+    }
+    if (faults_due_) {
+        ovs::wake_at(next_faults_);
+    }
+    if (status_due_) {
+        ovs::wake_at(next_status_);
+    }
+}
+
+}  // namespace hnv

@@ -1,0 +1,140 @@
+#!/usr/bin/python3
+"""Firewall rules on real traffic: Web of Contoso on host 2 calls SQL of Contoso on host 1."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from hnvlab import testing  # noqa: E402
+from hnvlab.policy import rule  # noqa: E402
+
+SQL = "contoso-sql"
+OPEN_PORT, OTHER_PORT = 80, 81
+
+
+class Acl(testing.DeploymentTestCase):
+    @classmethod
+    def build(cls):
+        super().build()
+        cls.sql = cls.lab.guests[SQL]
+        cls.web = cls.lab.guests["contoso-web"]
+        for port in (OPEN_PORT, OTHER_PORT):
+            cls.sql.serve(port)
+        cls.web.serve(OPEN_PORT)
+
+    def setUp(self):
+        self.set_rules()
+        self.assertTrue(self.web.reaches(self.sql.ip))
+
+    def set_rules(self, *rules):
+        """Gives SQL these rules; none given: everything allowed."""
+        self.deployment.acls = {SQL: list(rules)} if rules else {}
+        self.deployment.apply()
+
+    def pings(self):
+        return self.web.ping(self.sql.ip, count=3).received
+
+    def calls(self, port):
+        return self.web.ask(self.sql.ip, port, timeout=1.5) is not None
+
+    def calls_out(self):
+        return self.sql.ask(self.web.ip, OPEN_PORT, timeout=1.5) is not None
+
+    def recorded_status(self):
+        rows = self.host1.agent.rows("ms_vtep", "Physical_Port", ["status"],
+                                     [["name", "==", SQL]])
+        return dict(rows[0]["status"][1])
+
+    def test_a_port_without_acl_is_blocked(self):
+        agent = self.host1.agent
+        self.deployment.acls = {SQL: []}
+        self.deployment.apply()
+        self.eventually(lambda: agent.port(SQL)["state"] == "blocked", "the port is blocked")
+        self.eventually(lambda: "port-no-acl" in agent.fault_keys(), "there is a fault")
+        status = self.recorded_status()
+        self.assertEqual(status["state"], "blocked")
+        self.assertTrue(status["reason"])
+        self.assertEqual(self.pings(), 0)
+        self.assertFalse(self.calls(OPEN_PORT))
+        self.assertFalse(self.calls_out())
+        # The neighbour's port is no concern of this fault.
+        self.assertTrue(self.guest("fabrikam-web").reaches(self.guest("fabrikam-sql").ip))
+        self.set_rules()
+        self.eventually(lambda: agent.port(SQL)["state"] == "active", "the port is active again")
+        self.eventually(lambda: agent.fault_keys() == [], "the fault is gone")
+        self.assertTrue(self.web.reaches(self.sql.ip))
+
+    def test_disabled_rules_are_no_acl(self):
+        self.set_rules(rule(SQL, "a", "inbound", enabled=False),
+                       rule(SQL, "b", "outbound", enabled=False))
+        self.eventually(lambda: self.host1.agent.port(SQL)["state"] == "blocked",
+                        "the port is blocked")
+        self.assertEqual(self.pings(), 0)
+
+    def test_block_all(self):
+        self.set_rules(rule(SQL, "in", "inbound", "block"), rule(SQL, "out", "outbound", "block"))
+        self.assertEqual(self.host1.agent.port(SQL)["state"], "active")
+        self.assertEqual(self.pings(), 0)
+        self.assertFalse(self.calls(OPEN_PORT))
+        self.assertFalse(self.calls_out())
+
+    def test_the_lower_priority_number_decides(self):
+        self.set_rules(
+            rule(SQL, "no-icmp", "inbound", "block", priority=100, protocols="ICMP",
+                 source_addresses="10.1.1.12"),
+            rule(SQL, "in", "inbound", priority=200), rule(SQL, "out", "outbound", priority=200))
+        self.assertEqual(self.pings(), 0)
+        self.assertTrue(self.calls(OPEN_PORT))
+        self.set_rules(
+            rule(SQL, "no-icmp", "inbound", "block", priority=300, protocols="ICMP"),
+            rule(SQL, "in", "inbound", priority=200), rule(SQL, "out", "outbound", priority=200))
+        self.assertEqual(self.pings(), 3)
+
+    def test_one_port_allowed_and_replies_pass(self):
+        self.set_rules(rule(SQL, "web", "inbound", protocols="TCP",
+                            destination_ports=str(OPEN_PORT)))
+        self.assertTrue(self.calls(OPEN_PORT))
+        self.assertFalse(self.calls(OTHER_PORT))
+        self.assertEqual(self.pings(), 0)
+        # No rule for outbound: allowed, and its replies come in although inbound is shut.
+        self.assertTrue(self.calls_out())
+
+    def test_outbound_rule_blocks_new_connections_only(self):
+        self.set_rules(rule(SQL, "in", "inbound", protocols="TCP"),
+                       rule(SQL, "out", "outbound", "block"))
+        self.assertTrue(self.calls(OPEN_PORT))
+        self.assertFalse(self.calls_out())
+
+    def test_both_layers_have_to_agree(self):
+        everything = [rule(SQL, "in", "inbound"), rule(SQL, "out", "outbound")]
+        admin = [rule(SQL, "admin-in", "inbound", layer="admin", protocols="TCP",
+                      destination_ports=f"{OTHER_PORT}-{OTHER_PORT + 9}")]
+        self.set_rules(*everything, *admin)
+        self.assertFalse(self.calls(OPEN_PORT))
+        self.assertTrue(self.calls(OTHER_PORT))
+        self.set_rules(*everything)
+        self.assertTrue(self.calls(OPEN_PORT))
+
+    def test_an_allowed_connection_ends_with_its_rule(self):
+        allowed = rule(SQL, "echo", "inbound", protocols="UDP", destination_ports="7000")
+        self.set_rules(allowed)
+        with self.web.socket(kind=2) as caller, self.sql.socket(kind=2) as server:
+            server.bind((self.sql.ip, 7000))
+            server.settimeout(0.5)
+            caller.connect((self.sql.ip, 7000))
+
+            def arrives():
+                caller.send(b"still there?")
+                try:
+                    return server.recv(100) == b"still there?"
+                except TimeoutError:
+                    return False
+
+            self.eventually(arrives, "the datagram arrives")
+            self.set_rules(rule(SQL, "out", "outbound"))
+            self.assertFalse(arrives())
+
+
+if __name__ == "__main__":
+    testing.main()

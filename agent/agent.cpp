@@ -52,10 +52,10 @@ Agent::Agent(AgentConfig config)
       model_(neighbours_, faults_),
       sequences_(server_),
       writer_(server_),
+      fault_writer_(server_),
       underlay_({config_.ovs_db, config_.bridge, config_.datapath_type}),
       connection_(management_socket(config_), "southbound"),
-      southbound_(connection_,
-                  [this](const policy::ObjectId& id) { return pipeline::compile(model_, id); }),
+      southbound_(connection_, [this](const policy::ObjectId& object) { return compile(object); }),
       responder_(management_socket(config_), neighbours_) {
     const auto sequence = [this](std::string_view database, const northbound::SequenceRow& row) {
         sequences_.on_row(database, row);
@@ -115,15 +115,36 @@ void Agent::add_commands() {
     });
 }
 
+pipeline::FlowSet Agent::compile(const policy::ObjectId& object) {
+    pipeline::FlowSet flows = pipeline::compile(model_, object);
+    if (object.kind == policy::ObjectKind::Subnet) {
+        if (const auto row = model_.row_of(object)) {
+            faults_.set(*row, policy::FaultKey::ReplicationLimit,
+                        flows.shortfall.empty() ? std::nullopt : std::optional(flows.shortfall));
+        }
+    }
+    return flows;
+}
+
 void Agent::on_row(std::string_view database, const ovs::RowChange& change) {
     for (const auto& reader : readers_) {
         if (reader->database() == database) {
             reader->on_row(change);
         }
     }
+    if (change.after) {
+        unseen_.erase(change.uuid);
+    }
+    if (change.table == "Fault") {
+        fault_writer_.on_row(change);
+    }
 }
 
 void Agent::on_commit(std::string_view database) {
+    for (const auto& [uuid, row] : std::exchange(unseen_, {})) {
+        faults_.clear_row(row);
+        model_.remove(row);
+    }
     sequences_.on_applied(database, southbound_.apply(model_.commit()));
     tell_all_ = true;
 }
@@ -131,6 +152,19 @@ void Agent::on_commit(std::string_view database) {
 void Agent::on_replaced(std::string_view database) {
     log::warn(kModule, "database " + std::string(database) +
                            " was replaced by a client; its policy is read again");
+    const auto of_database = [database](const policy::RowRef& row) {
+        return policy::name_of(row.table).database == database;
+    };
+    for (const policy::RowRef& row : model_.rows()) {
+        if (of_database(row)) {
+            unseen_.emplace(row.uuid, row);
+        }
+    }
+    for (const auto& [id, message] : faults_.all()) {
+        if (of_database(id.first)) {
+            unseen_.emplace(id.first.uuid, id.first);
+        }
+    }
 }
 
 void Agent::run() {

@@ -13,15 +13,18 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "admin/reports.h"
+#include "northbound/fault_writer.h"
 #include "northbound/reader.h"
 #include "northbound/sequence.h"
 #include "northbound/status_writer.h"
 #include "ovs-integration/openflow_connection.h"
 #include "ovs-integration/ovsdb_server.h"
 #include "ovs-integration/unixctl_server.h"
+#include "pipeline/flow_set.h"
 #include "policy/model.h"
 #include "responder/responder.h"
 #include "southbound/southbound.h"
@@ -64,6 +67,7 @@ class Agent final : private ovs::CommitListener {
     void turn();
     void take_underlay();
     void realise();
+    [[nodiscard]] pipeline::FlowSet compile(const policy::ObjectId& object);
     // agent_status.cpp
     void tell();
     void take_provider_addresses();
@@ -77,6 +81,7 @@ class Agent final : private ovs::CommitListener {
     ovs::OvsdbServer server_;
     northbound::Sequences sequences_;
     northbound::StatusWriter writer_;
+    northbound::FaultWriter fault_writer_;
     std::vector<std::unique_ptr<northbound::Reader>> readers_;
     underlay::Underlay underlay_;
     ovs::OpenFlowConnection connection_;
@@ -86,11 +91,11 @@ class Agent final : private ovs::CommitListener {
     std::vector<northbound::ProviderAddressStatus> provider_addresses_;
     std::unique_ptr<admin::Reports> reports_;
 
+    // Rows of a database that was replaced as a whole, until they are seen again.
+    std::unordered_map<Uuid, policy::RowRef> unseen_;
     bool underlay_known_ = false;
     bool tell_all_ = true;  // The agent's own rows may not be what they should be.
-    bool faults_due_ = true;
     bool status_due_ = true;
-    std::int64_t next_faults_ = 0;
     std::int64_t next_status_ = 0;
     bool exiting_ = false;
 };

@@ -9,8 +9,7 @@ namespace hnv {
 
 namespace {
 
-// A storm of bad rows writes its faults, and a load its counts, no more often than this.
-constexpr std::int64_t kFaultsMsec = 200;
+// A load writes its counts no more often than this.
 constexpr std::int64_t kStatusMsec = 1000;
 
 }  // namespace
@@ -18,11 +17,10 @@ constexpr std::int64_t kStatusMsec = 1000;
 void Agent::take_provider_addresses() {
     std::vector<IpAddress> wanted;
     provider_addresses_.clear();
-    model_.for_each_provider_address(
-        [&](const Uuid& row, const policy::ProviderAddressSpec& spec) {
-            wanted.push_back(spec.address.address);
-            provider_addresses_.push_back({row, spec.address.address, false, "", 0});
-        });
+    model_.for_each_provider_address([&](const Uuid& row, const policy::ProviderAddressSpec& spec) {
+        wanted.push_back(spec.address.address);
+        provider_addresses_.push_back({row, spec.address.address, false, "", 0});
+    });
     const auto states = underlay::provider_address_states(underlay_.facts(), wanted);
     bool first = true;
     for (std::size_t i = 0; i < states.size(); ++i) {
@@ -69,23 +67,13 @@ void Agent::tell() {
         writer_.write_provider_addresses(provider_addresses_);
         status_due_ = true;
     }
-    faults_due_ |= !faults_.take_changes().empty();
-    if (faults_due_ && now >= next_faults_) {
-        faults_due_ = false;
-        next_faults_ = now + kFaultsMsec;
-        writer_.write_faults(faults_);
-    }
+    fault_writer_.write(faults_);
     if (status_due_ && now >= next_status_) {
         status_due_ = false;
         next_status_ = now + kStatusMsec;
         writer_.write_host(reports_->host_status());
     }
-    if (!faults_due_) {
-        sequences_.on_confirmed(southbound_.confirmed());
-    }
-    if (faults_due_) {
-        ovs::wake_at(next_faults_);
-    }
+    sequences_.on_confirmed(southbound_.confirmed());
     if (status_due_) {
         ovs::wake_at(next_status_);
     }

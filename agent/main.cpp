@@ -54,8 +54,8 @@ constexpr int kUsage = 2;
     config.db_dir = value("db-dir");
     config.run_dir = value("run-dir");
     config.ovs_run_dir = value("ovs-run-dir");
-    config.ovs_db = value("ovs-db").empty() ? "unix:" + config.ovs_run_dir + "/db.sock"
-                                            : value("ovs-db");
+    config.ovs_db =
+        value("ovs-db").empty() ? "unix:" + config.ovs_run_dir + "/db.sock" : value("ovs-db");
     config.bridge = value("bridge");
     config.datapath_type = value("datapath-type");
     config.unixctl = line.unixctl.value_or(config.run_dir + "/hnv-agent.ctl");

@@ -104,11 +104,14 @@ std::string to_text(const Flow& flow) {
     ofpbuf_init(&actions, 256);
     ofputil_flow_mod mod{};
     std::string text;
-    const ofperr error = ofputil_decode_flow_mod(
-        &mod, reinterpret_cast<const ofp_header*>(message.data()), kOpenFlowProtocol, nullptr,
-        nullptr, &actions, OFPP_MAX, 255);
+    const ofperr error =
+        ofputil_decode_flow_mod(&mod, reinterpret_cast<const ofp_header*>(message.data()),
+                                kOpenFlowProtocol, nullptr, nullptr, &actions, OFPP_MAX, 255);
     if (error != 0) {
-        text = std::string("undecodable flow: ") + ofperr_to_string(error);
+        const std::string why = std::string("undecodable: ") + ofperr_to_string(error);
+        Flow bare = flow;  // What it matches can be told even when what it does can't.
+        bare.instructions.clear();
+        text = flow.instructions.empty() ? why : to_text(bare) + " (" + why + ")";
     } else {
         ds out = DS_EMPTY_INITIALIZER;
         ds_put_format(&out, "table=%u, ", static_cast<unsigned>(flow.table));

@@ -47,7 +47,8 @@ class ScopedBuffer {
     FlowStats reply;
     reply.xid = xid;
     reply.more = ofpmp_more(header(message));
-    ofpbuf cursor = ofpbuf_const_initializer(message.data(), static_cast<std::uint32_t>(message.size()));
+    ofpbuf cursor =
+        ofpbuf_const_initializer(message.data(), static_cast<std::uint32_t>(message.size()));
     ScopedBuffer actions;
     for (;;) {
         ofputil_flow_stats stats{};
@@ -69,7 +70,8 @@ class ScopedBuffer {
     MeterConfigs reply;
     reply.xid = xid;
     reply.more = ofpmp_more(header(message));
-    ofpbuf cursor = ofpbuf_const_initializer(message.data(), static_cast<std::uint32_t>(message.size()));
+    ofpbuf cursor =
+        ofpbuf_const_initializer(message.data(), static_cast<std::uint32_t>(message.size()));
     ScopedBuffer bands;
     for (;;) {
         ofputil_meter_config config{};
@@ -181,8 +183,8 @@ Bytes encode_flush_ct_zone(std::uint16_t zone, std::uint32_t xid) {
 
 std::vector<Bytes> encode_packet_in_setup(std::uint16_t controller_id) {
     std::vector<Bytes> messages;
-    messages.push_back(finish(
-        ofputil_encode_set_packet_in_format(kOpenFlowVersion, OFPUTIL_PACKET_IN_NXT2), 1));
+    messages.push_back(
+        finish(ofputil_encode_set_packet_in_format(kOpenFlowVersion, OFPUTIL_PACKET_IN_NXT2), 1));
     ofpbuf* message = ofpraw_alloc(OFPRAW_NXT_SET_CONTROLLER_ID, kOpenFlowVersion, 0);
     nx_controller_id body{};
     body.controller_id = htons(controller_id);

@@ -61,8 +61,8 @@ std::optional<Bytes> OpenFlowConnection::receive() {
         const auto* header = static_cast<const ofp_header*>(message->data);
         ofptype type{};
         if (ofptype_decode(&type, header) == 0 && type == OFPTYPE_ECHO_REQUEST) {
-            std::ignore = rconn_send(impl_->connection.get(), ofputil_encode_echo_reply(header),
-                                     nullptr);
+            std::ignore =
+                rconn_send(impl_->connection.get(), ofputil_encode_echo_reply(header), nullptr);
             continue;
         }
         return Bytes(static_cast<const char*>(message->data), message->size);

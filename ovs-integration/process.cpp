@@ -63,8 +63,8 @@ void set_directories(int argc, char* argv[], const std::vector<OptionSpec>& spec
     };
     std::vector<option> options(std::begin(common), std::end(common));
     for (std::size_t i = 0; i < specs.size(); ++i) {
-        options.push_back({specs[i].name.c_str(), required_argument, nullptr,
-                           OPT_SPEC + static_cast<int>(i)});
+        options.push_back(
+            {specs[i].name.c_str(), required_argument, nullptr, OPT_SPEC + static_cast<int>(i)});
     }
     options.push_back({nullptr, 0, nullptr, 0});
     return options;
@@ -73,10 +73,10 @@ void set_directories(int argc, char* argv[], const std::vector<OptionSpec>& spec
 [[nodiscard]] std::string usage(const std::vector<OptionSpec>& specs) {
     std::string text = "usage: " + std::string(program_name) + " [OPTIONS]\n";
     for (const OptionSpec& spec : specs) {
-        const std::string option = "  --" + spec.name + "=" +
-                                   (spec.default_value.empty() ? "..." : spec.default_value);
-        text += option + std::string(option.size() < 44 ? 44 - option.size() : 1, ' ') +
-                spec.help + "\n";
+        const std::string option =
+            "  --" + spec.name + "=" + (spec.default_value.empty() ? "..." : spec.default_value);
+        text += option + std::string(option.size() < 44 ? 44 - option.size() : 1, ' ') + spec.help +
+                "\n";
     }
     text +=
         "  --remote=REMOTE                           another listener or controller, as for\n"

@@ -16,7 +16,7 @@
 namespace hnv::ovs {
 
 struct OptionSpec {
-    std::string name;           // "db-dir" for --db-dir=VALUE.
+    std::string name;  // "db-dir" for --db-dir=VALUE.
     std::string default_value;
     std::string help;
 };

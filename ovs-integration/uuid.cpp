@@ -1,5 +1,7 @@
 #include "ovs-integration/uuid.h"
 
+#include <random>
+
 namespace hnv {
 
 namespace {
@@ -59,6 +61,21 @@ std::optional<Uuid> Uuid::parse(std::string_view text) {
         part = (part << 4) | *digit;
         ++digits;
     }
+    return uuid;
+}
+
+Uuid Uuid::random() {
+    thread_local std::mt19937_64 generator = [] {
+        std::random_device device;
+        std::seed_seq seed{device(), device(), device(), device()};
+        return std::mt19937_64(seed);
+    }();
+    const std::uint64_t high = generator();
+    const std::uint64_t low = generator();
+    Uuid uuid{{static_cast<std::uint32_t>(high >> 32), static_cast<std::uint32_t>(high),
+               static_cast<std::uint32_t>(low >> 32), static_cast<std::uint32_t>(low)}};
+    uuid.parts[1] = (uuid.parts[1] & 0xffff0fffU) | 0x4000U;      // Version 4.
+    uuid.parts[2] = (uuid.parts[2] & 0x3fffffffU) | 0x80000000U;  // The variant of RFC 4122.
     return uuid;
 }
 

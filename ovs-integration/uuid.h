@@ -19,6 +19,8 @@ struct Uuid {
     // "01234567-89ab-cdef-0123-456789abcdef", lower case.
     [[nodiscard]] std::string to_string() const;
     [[nodiscard]] static std::optional<Uuid> parse(std::string_view text);
+    // A new one, random (RFC 4122 section 4.4). Any thread.
+    [[nodiscard]] static Uuid random();
 
     auto operator<=>(const Uuid&) const = default;
 };

@@ -78,8 +78,7 @@ std::vector<std::string> Reports::problems() const {
         problems.push_back("a remote does not work: " + sources_.server.remote_error());
     }
     if (const std::size_t count = sources_.faults.all().size(); count > 0) {
-        problems.push_back(std::to_string(count) +
-                           (count == 1 ? " row can't" : " rows can't") +
+        problems.push_back(std::to_string(count) + (count == 1 ? " row can't" : " rows can't") +
                            " be realised: see hnvctl faults");
     }
     return problems;
@@ -180,8 +179,7 @@ Json::Value Reports::mappings() const {
         entry["ca"] = mapping.ca ? mapping.ca->to_string() : "";
         entry["mac"] = mapping.mac.to_string();
         entry["pa"] = mapping.locator ? mapping.locator->pa.to_string() : "";
-        entry["encapsulation"] =
-            mapping.locator ? to_string(mapping.locator->encapsulation) : "";
+        entry["encapsulation"] = mapping.locator ? to_string(mapping.locator->encapsulation) : "";
         entry["type"] = to_string(mapping.type);
         entry["local"] = mapping.local;
         sorted.emplace(std::tuple(mapping.vsid, mapping.ca.value_or(IpAddress()), mapping.mac),

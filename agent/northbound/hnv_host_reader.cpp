@@ -17,8 +17,7 @@ constexpr std::uint32_t kMinArpLimit = 1;
 [[nodiscard]] std::optional<std::uint32_t> arp_limit(const ovs::Row& row) {
     for (const auto& [key, value] : row.string_map("other_config")) {
         std::uint32_t limit = 0;
-        const auto [end, error] =
-            std::from_chars(value.data(), value.data() + value.size(), limit);
+        const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), limit);
         if (key == "arp_limit_pps" && error == std::errc() && end == value.data() + value.size()) {
             return std::max(limit, kMinArpLimit);
         }

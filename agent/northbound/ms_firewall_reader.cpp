@@ -69,8 +69,8 @@ void MsFirewallReader::rule(const ovs::RowChange& change) {
     }
     spec.priority = static_cast<std::uint16_t>(priority);
     const Status parsed = parse_rule_lists(
-        {from.string("src_ip_addresses"), from.string("dst_ip_addresses"),
-         from.string("src_ports"), from.string("dst_ports"), from.string("protocols")},
+        {from.string("src_ip_addresses"), from.string("dst_ip_addresses"), from.string("src_ports"),
+         from.string("dst_ports"), from.string("protocols")},
         spec);
     if (!parsed) {
         return refuse(row, FaultKey::RuleSyntax,

@@ -78,7 +78,8 @@ void MsVtepReader::router(const ovs::RowChange& change) {
             spec.bindings.push_back({*prefix, subnet});
         } else {
             problem = "switch_binding key " + quoted(key) + " of Logical_Router " +
-                      quoted(spec.id) + " is not a prefix like 10.1.1.0/24; that subnet is left out";
+                      quoted(spec.id) +
+                      " is not a prefix like 10.1.1.0/24; that subnet is left out";
         }
     }
     model_.put(row.uuid, std::move(spec));
@@ -100,8 +101,8 @@ void MsVtepReader::locator(const ovs::RowChange& change) {
                           (over_v4 ? "IPv4" : "IPv6") + " address, as " + std::string(type) +
                           " needs; insert a new locator");
     }
-    const auto encapsulation = type.starts_with("nvgre") ? policy::Encapsulation::Nvgre
-                                                         : policy::Encapsulation::Vxlan;
+    const auto encapsulation =
+        type.starts_with("nvgre") ? policy::Encapsulation::Nvgre : policy::Encapsulation::Vxlan;
     accept(row, FaultKey::BadAddress, policy::LocatorSpec{encapsulation, *pa});
 }
 

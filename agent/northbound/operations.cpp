@@ -63,6 +63,13 @@ std::string Operations::insert(const std::string& table, Json::Value row) {
     return name;
 }
 
+void Operations::insert(const std::string& table, Json::Value row, const Uuid& uuid) {
+    Json::Value insert = operation("insert", table);
+    insert["row"] = std::move(row);
+    insert["uuid"] = uuid.to_string();
+    operations_.append(insert);
+}
+
 void Operations::update(const std::string& table, const Uuid& row, Json::Value values) {
     Json::Value update = operation("update", table);
     update["where"] = where_row(row);

@@ -22,6 +22,8 @@ class Operations {
   public:
     // Returns the name by which the new row can be referred to.
     std::string insert(const std::string& table, Json::Value row);
+    // With a UUID of our choice (Open vSwitch's extension of RFC 7047, ovsdb-server(7)).
+    void insert(const std::string& table, Json::Value row, const Uuid& uuid);
     void update(const std::string& table, const Uuid& row, Json::Value values);
     void remove(const std::string& table, const Uuid& row);
     // Adds `value` to a set column of the row.

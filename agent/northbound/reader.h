@@ -26,7 +26,8 @@ class Reader {
 
 // A sequence number that a controller asks to be confirmed.
 struct SequenceRow {
-    std::string_view table;  // The one that has next_cfg and cur_cfg: "Global", "FW_Global", "Host".
+    std::string_view
+        table;  // The one that has next_cfg and cur_cfg: "Global", "FW_Global", "Host".
     Uuid row;
     std::int64_t next = 0;
     std::int64_t current = 0;

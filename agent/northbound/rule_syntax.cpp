@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cctype>
+#include <charconv>
 #include <vector>
 
 namespace hnv::northbound {
@@ -115,9 +115,9 @@ void append_range(const IpAddress& first, const IpAddress& last, std::vector<IpP
 [[nodiscard]] bool parse_ports(std::string_view text, std::vector<policy::PortRange>& out) {
     policy::PortRange range;
     const std::size_t dash = text.find('-');
-    const bool read = parse_number(trim(text.substr(0, dash)), range.first) &&
-                      (dash == std::string_view::npos ||
-                       parse_number(trim(text.substr(dash + 1)), range.last));
+    const bool read =
+        parse_number(trim(text.substr(0, dash)), range.first) &&
+        (dash == std::string_view::npos || parse_number(trim(text.substr(dash + 1)), range.last));
     if (dash == std::string_view::npos) {
         range.last = range.first;
     }
@@ -138,9 +138,15 @@ void append_range(const IpAddress& first, const IpAddress& last, std::vector<IpP
     std::transform(keyword.begin(), keyword.end(), keyword.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     // These must work without /etc/protocols; the system's list knows IPv6-ICMP by another name.
-    constexpr std::array<std::pair<std::string_view, std::uint8_t>, 9> kKnown{
-        {{"icmp", 1}, {"igmp", 2}, {"tcp", 6}, {"udp", 17}, {"gre", 47}, {"esp", 50}, {"ah", 51},
-         {"icmpv6", 58}, {"sctp", 132}}};
+    constexpr std::array<std::pair<std::string_view, std::uint8_t>, 9> kKnown{{{"icmp", 1},
+                                                                               {"igmp", 2},
+                                                                               {"tcp", 6},
+                                                                               {"udp", 17},
+                                                                               {"gre", 47},
+                                                                               {"esp", 50},
+                                                                               {"ah", 51},
+                                                                               {"icmpv6", 58},
+                                                                               {"sctp", 132}}};
     for (const auto& [name, value] : kKnown) {
         if (keyword == name) {
             out.push_back(value);

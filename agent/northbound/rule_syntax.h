@@ -13,11 +13,11 @@
 namespace hnv::northbound {
 
 struct RuleLists {
-    std::string_view sources;
-    std::string_view destinations;
-    std::string_view source_ports;
-    std::string_view destination_ports;
-    std::string_view protocols;
+    std::string_view sources{};
+    std::string_view destinations{};
+    std::string_view source_ports{};
+    std::string_view destination_ports{};
+    std::string_view protocols{};
 };
 
 // Fills the lists of `spec`. The error names the list and the item that can't be read.

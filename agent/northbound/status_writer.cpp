@@ -1,7 +1,6 @@
 #include "northbound/status_writer.h"
 
 #include <algorithm>
-#include <ctime>
 #include <map>
 #include <set>
 #include <tuple>
@@ -40,23 +39,12 @@ using StringMap = std::vector<std::pair<std::string, std::string>>;
     return copy;
 }
 
-// RFC 3339, UTC.
-[[nodiscard]] std::string now_text() {
-    const std::time_t now = std::time(nullptr);
-    std::tm utc{};
-    gmtime_r(&now, &utc);
-    std::array<char, 32> text{};
-    std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
-    return text.data();
-}
-
 }  // namespace
 
 void StatusWriter::ensure_physical_switch() {
     if (!physical_switch_) {
-        server_.for_each_row("ms_vtep", "Physical_Switch", [this](const ovs::Row& row) {
-            physical_switch_ = row.uuid();
-        });
+        server_.for_each_row("ms_vtep", "Physical_Switch",
+                             [this](const ovs::Row& row) { physical_switch_ = row.uuid(); });
     }
 }
 
@@ -181,37 +169,6 @@ void StatusWriter::write_provider_addresses(const std::vector<ProviderAddressSta
     });
     if (!vtep.empty()) {
         vtep.commit(server_, "ms_vtep", "tunnel_ips");
-    }
-}
-
-void StatusWriter::write_faults(const policy::Faults& faults) {
-    using Key = std::tuple<std::string, std::string, Uuid, std::string, std::string>;
-    std::set<Key> wanted;
-    for (const auto& [id, message] : faults.all()) {
-        const auto [database, table] = policy::name_of(id.first.table);
-        wanted.emplace(database, table, id.first.uuid, policy::to_string(id.second), message);
-    }
-    Operations operations;
-    server_.for_each_row("hnv_host", "Fault", [&](const ovs::Row& row) {
-        const Key key{row.string("database"), row.string("table"),
-                      row.reference("row").value_or(Uuid{}), row.string("key"),
-                      row.string("message")};
-        if (wanted.erase(key) == 0) {
-            operations.remove("Fault", row.uuid());
-        }
-    });
-    for (const auto& [database, table, uuid, key, message] : wanted) {
-        Json::Value row;
-        row["database"] = database;
-        row["table"] = table;
-        row["row"] = json_uuid(uuid);
-        row["key"] = key;
-        row["message"] = message;
-        row["since"] = now_text();
-        operations.insert("Fault", row);
-    }
-    if (!operations.empty()) {
-        operations.commit(server_, "hnv_host", "faults");
     }
 }
 

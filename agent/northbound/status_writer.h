@@ -1,6 +1,7 @@
-// What the agent has to tell: port states, local endpoints, provider addresses, faults, the host's
-// status. Each is brought in line with the database as it stands, so that what a controller wrote
-// into the agent's columns is put right, and nothing is written that is there already.
+// What the agent has to tell: port states, local endpoints, provider addresses, the host's status
+// (faults: fault_writer.h). Each is brought in line with the database as it stands, so that what a
+// controller wrote into the agent's columns is put right, and nothing is written that is there
+// already.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +33,6 @@ class StatusWriter {
     void write_endpoints(const policy::Model& model, const std::optional<IpAddress>& pa);
     // Physical_Switch.tunnel_ips and Provider_Address.status.
     void write_provider_addresses(const std::vector<ProviderAddressStatus>& addresses);
-    // Fault rows: exactly those of `faults`. An unchanged fault keeps its time.
-    void write_faults(const policy::Faults& faults);
     // Host.status.
     void write_host(const std::vector<std::pair<std::string, std::string>>& status);
 

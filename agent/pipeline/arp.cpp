@@ -17,8 +17,9 @@ void arp_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) 
     constexpr std::array kUserdata{static_cast<std::uint8_t>(PacketInKind::ArpRequest)};
     StageFlow request(Table::Arp, priority::kNormal);
     request.match(Reg::Source, port.ofport);
-    request->match_eth_type(kEthTypeArp).match_arp_op(kRequest).controller(
-        {kResponderControllerId, meter, kUserdata});
+    request->match_eth_type(kEthTypeArp)
+        .match_arp_op(kRequest)
+        .controller({kResponderControllerId, meter, kUserdata});
     request.end(out, cookie);
 }
 

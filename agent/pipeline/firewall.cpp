@@ -6,8 +6,8 @@
 //
 // A packet passes if each layer that has an enabled rule for the port lets it pass: the first rule
 // that matches decides, else Outbound passes and Inbound is blocked. What belongs to a connection
-// that was allowed in the other direction passes without asking the rules; packets of a connection's
-// own direction ask them every time, so that a rule taken away stops its connections.
+// that was allowed in the other direction passes without asking the rules; packets of a
+// connection's own direction ask them every time, so that a rule taken away stops its connections.
 //
 // A port whose rules allow all, or block all, in both directions pays for no connection state.
 #include <array>
@@ -43,13 +43,19 @@ struct Path {
     Table commit;
     Table next;
 };
-constexpr Path kOutbound{Direction::Outbound,        Reg::Source,
-                         Table::FirewallOutTrack,    Table::FirewallOutAdmin,
-                         Table::FirewallOutController, Table::FirewallOutCommit,
+constexpr Path kOutbound{Direction::Outbound,
+                         Reg::Source,
+                         Table::FirewallOutTrack,
+                         Table::FirewallOutAdmin,
+                         Table::FirewallOutController,
+                         Table::FirewallOutCommit,
                          Table::Router};
-constexpr Path kInbound{Direction::Inbound,         Reg::Destination,
-                        Table::FirewallInTrack,     Table::FirewallInAdmin,
-                        Table::FirewallInController, Table::FirewallInCommit,
+constexpr Path kInbound{Direction::Inbound,
+                        Reg::Destination,
+                        Table::FirewallInTrack,
+                        Table::FirewallInAdmin,
+                        Table::FirewallInController,
+                        Table::FirewallInCommit,
                         Table::Deliver};
 
 [[nodiscard]] bool layer_enabled(const policy::PortView& port, RuleLayer layer) {
@@ -105,8 +111,7 @@ class PortFirewall {
     void stateful(const Path& path) {
         for (const std::uint16_t family : kIpFamilies) {
             StageFlow flow = of_port(path, path.track, priority::kNormal);
-            flow->match_eth_type(family).ct(
-                {zone_, false, static_cast<std::uint8_t>(path.admin)});
+            flow->match_eth_type(family).ct({zone_, false, static_cast<std::uint8_t>(path.admin)});
             flow.end(out_, cookie_);
         }
         connections(path);

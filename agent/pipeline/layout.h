@@ -19,34 +19,34 @@
 namespace hnv::pipeline {
 
 enum class Table : std::uint8_t {
-    Classify = 0,        // Which port or tunnel, which virtual subnet.
-    Guard,               // Anti-spoofing of what a guest sends.
-    Arp,                 // ARP requests to the agent.
-    FirewallOutTrack,    // Connection state of what leaves a port; ports that need none pass by.
-    FirewallOutAdmin,    // Rules of RuleWithAdminPriority.
+    Classify = 0,           // Which port or tunnel, which virtual subnet.
+    Guard,                  // Anti-spoofing of what a guest sends.
+    Arp,                    // ARP requests to the agent.
+    FirewallOutTrack,       // Connection state of what leaves a port; ports that need none pass by.
+    FirewallOutAdmin,       // Rules of RuleWithAdminPriority.
     FirewallOutController,  // Rules of RuleWithControllerPriority.
-    FirewallOutCommit,   // Remembers an allowed new connection.
-    Router,              // The distributed router.
-    Local,               // (VSID, destination MAC) → a port of this host.
-    Mapping,             // (VSID, destination MAC) → provider address.
-    Replicate,           // Broadcast and multicast of a subnet.
+    FirewallOutCommit,      // Remembers an allowed new connection.
+    Router,                 // The distributed router.
+    Local,                  // (VSID, destination MAC) → a port of this host.
+    Mapping,                // (VSID, destination MAC) → provider address.
+    Replicate,              // Broadcast and multicast of a subnet.
     FirewallInTrack,
     FirewallInAdmin,
     FirewallInController,
     FirewallInCommit,
-    Deliver,             // Out of the port in Reg::Destination.
-    Tunnel,              // Encapsulation.
+    Deliver,  // Out of the port in Reg::Destination.
+    Tunnel,   // Encapsulation.
 };
 inline constexpr unsigned kTableCount = static_cast<unsigned>(Table::Tunnel) + 1;
 
 // Registers; zero at the start of the pipeline.
 enum class Reg : unsigned {
-    Vsid = 0,         // The virtual subnet that the packet is in, 24 bits.
-    Source = 1,       // OpenFlow port of the guest that sent it; 0: it came by a tunnel.
-    Destination = 2,  // OpenFlow port of the guest that is to have it.
-    Origin = 3,       // Where it came from, an Origin.
+    Vsid = 0,           // The virtual subnet that the packet is in, 24 bits.
+    Source = 1,         // OpenFlow port of the guest that sent it; 0: it came by a tunnel.
+    Destination = 2,    // OpenFlow port of the guest that is to have it.
+    Origin = 3,         // Where it came from, an Origin.
     Encapsulation = 4,  // How it leaves, an EncapsulationCode.
-    Part = 5,         // Which part of a replication list comes next.
+    Part = 5,           // Which part of a replication list comes next.
 };
 
 enum class Origin : std::uint32_t { Guest = 0, Tunnel = 1 };
@@ -60,9 +60,9 @@ inline constexpr std::uint16_t kLow = 50;
 inline constexpr std::uint16_t kMulticast = 90;
 inline constexpr std::uint16_t kNormal = 100;
 inline constexpr std::uint16_t kHigh = 200;
-inline constexpr std::uint16_t kRuleTop = 65200;   // For a rule of priority 0.
-inline constexpr std::uint16_t kState = 65400;     // Replies of allowed connections.
-inline constexpr std::uint16_t kInvalid = 65500;   // Packets that fit no connection.
+inline constexpr std::uint16_t kRuleTop = 65200;  // For a rule of priority 0.
+inline constexpr std::uint16_t kState = 65400;    // Replies of allowed connections.
+inline constexpr std::uint16_t kInvalid = 65500;  // Packets that fit no connection.
 }  // namespace priority
 
 // Cookies: 8 bits that say "hnv-agent's", 8 bits of the kind of object that owns the flow

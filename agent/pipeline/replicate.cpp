@@ -39,8 +39,8 @@ void replicate_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, Fl
         out.shortfall = "broadcast of VSID " + std::to_string(subnet.vsid) + " reaches only " +
                         std::to_string(locals) + " of its " +
                         std::to_string(subnet.local_ports.size()) + " ports here and " +
-                        std::to_string(remotes) + " of its " +
-                        std::to_string(subnet.peers.size()) + " provider addresses";
+                        std::to_string(remotes) + " of its " + std::to_string(subnet.peers.size()) +
+                        " provider addresses";
     }
     StageFlow from_tunnel = part_flow(subnet, Origin::Tunnel, 0);
     for (std::size_t i = 0; i < locals; ++i) {

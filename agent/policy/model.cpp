@@ -148,6 +148,24 @@ std::optional<RowRef> Model::row_of(const ObjectId& id) const {
     return RowRef{SourceTable::MsVtepLogicalSwitch, subnet->second->row};
 }
 
+std::vector<RowRef> Model::rows() const {
+    std::vector<RowRef> rows;
+    const auto add = [&rows](SourceTable table, const auto& records) {
+        for (const auto& [uuid, record] : records) {
+            rows.push_back({table, uuid});
+        }
+    };
+    add(SourceTable::MsVtepLogicalSwitch, subnets_);
+    add(SourceTable::MsVtepLogicalRouter, routers_);
+    add(SourceTable::MsVtepPhysicalLocator, locators_);
+    add(SourceTable::MsVtepUcastMacsRemote, mappings_);
+    add(SourceTable::MsVtepPhysicalPort, port_rows_);
+    add(SourceTable::MsFirewallRules, rule_rows_);
+    add(SourceTable::HostProviderAddress, provider_addresses_);
+    add(SourceTable::HostPortSettings, settings_rows_);
+    return rows;
+}
+
 ModelCounts Model::counts() const {
     ModelCounts counts;
     counts.networks = routers_.size();

@@ -94,6 +94,9 @@ class Model {
     // The row that a person would change to change the object.
     [[nodiscard]] std::optional<RowRef> row_of(const ObjectId& id) const;
 
+    // Every row that is in the model.
+    [[nodiscard]] std::vector<RowRef> rows() const;
+
     // --- for people ---
     [[nodiscard]] ModelCounts counts() const;
     void for_each_port(const std::function<void(const PortStatus&)>& visit) const;

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include <cstring>
+#include <unordered_set>
 
 namespace hnv::southbound {
 
@@ -56,44 +57,46 @@ ovs::Flow flow_of_key(std::string_view key) {
 
 void FlowStore::set(const policy::ObjectId& owner, std::span<const ovs::Flow> flows,
                     std::vector<FlowChange>& changes) {
-    std::unordered_map<std::string, const ovs::Flow*> wanted;
+    Packed packed;
+    std::vector<std::pair<ovs::Bytes, const ovs::Flow*>> wanted;
+    std::unordered_set<ovs::Bytes> seen;
     for (const ovs::Flow& flow : flows) {
-        wanted.emplace(flow.key(), &flow);
+        ovs::Bytes key = flow.key();
+        // Two rules may say the same; the first of equal keys counts.
+        if (flows.size() == 1 || seen.insert(key).second) {
+            pack(packed, key, fingerprint(flow));
+            wanted.emplace_back(std::move(key), &flow);
+        }
     }
     const auto known = owners_.find(owner);
-    if (known != owners_.end()) {
-        for (const Entry& entry : unpack(known->second)) {
-            --flows_;
-            const auto still = wanted.find(std::string(entry.key));
-            if (still == wanted.end()) {
-                changes.push_back({FlowChange::Kind::Delete, owner, flow_of_key(entry.key)});
-            } else if (entry.fingerprint != fingerprint(*still->second)) {
-                changes.push_back({FlowChange::Kind::Modify, owner, *still->second});
+    const Packed before = known == owners_.end() ? Packed() : std::move(known->second);
+    std::unordered_map<std::string_view, std::uint64_t> gone;
+    if (before != packed) {
+        for (const Entry& entry : unpack(before)) {
+            gone.emplace(entry.key, entry.fingerprint);
+        }
+        const std::size_t count = gone.size();
+        for (const auto& [key, flow] : wanted) {
+            const auto same = gone.find(key);
+            if (same == gone.end()) {
+                changes.push_back({FlowChange::Kind::Add, owner, *flow});
+            } else if (same->second != fingerprint(*flow)) {
+                changes.push_back({FlowChange::Kind::Modify, owner, *flow});
+            }
+            if (same != gone.end()) {
+                gone.erase(same);
             }
         }
-    }
-    // What is new: wanted, and not among the old entries.
-    Packed packed;
-    std::unordered_map<std::string_view, bool> before;
-    if (known != owners_.end()) {
-        for (const Entry& entry : unpack(known->second)) {
-            before.emplace(entry.key, true);
+        for (const auto& [key, unused] : gone) {
+            changes.push_back({FlowChange::Kind::Delete, owner, flow_of_key(key)});
         }
+        flows_ = flows_ - count + wanted.size();
     }
-    for (const auto& [key, flow] : wanted) {
-        pack(packed, key, fingerprint(*flow));
-        ++flows_;
-        if (!before.contains(key)) {
-            changes.push_back({FlowChange::Kind::Add, owner, *flow});
-        }
+    if (!packed.empty()) {
+        owners_.insert_or_assign(owner, std::move(packed));
+    } else if (known != owners_.end()) {
+        owners_.erase(known);
     }
-    if (packed.empty()) {
-        if (known != owners_.end()) {
-            owners_.erase(known);
-        }
-        return;
-    }
-    owners_.insert_or_assign(owner, std::move(packed));
 }
 
 void FlowStore::for_each(const std::function<void(const policy::ObjectId&, std::string_view,

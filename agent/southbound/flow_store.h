@@ -35,8 +35,8 @@ struct FlowChange {
 
 class FlowStore {
   public:
-    // Replaces the owner's flows and appends the difference, deletions first. Invariant, kept by
-    // the pipeline: no two owners have a flow of the same key.
+    // Replaces the owner's flows and appends the difference. Invariant, kept by the pipeline: no
+    // two owners have a flow of the same key.
     void set(const policy::ObjectId& owner, std::span<const ovs::Flow> flows,
              std::vector<FlowChange>& changes);
 

@@ -170,7 +170,16 @@ class Host:
 
     def ping_host(self, other, count=1):
         """Whether the underlay carries packets to the other host's provider address."""
-        return self.run("ping", "-n", "-c", count, "-W", "1", other.pa, check=False).returncode == 0
+        return self.pings(other.pa, count)
+
+    def resolves_router(self):
+        """Makes the host ask for its router's MAC; whether its switch has heard the answer."""
+        self.run("ip", "neigh", "flush", "dev", UNDERLAY_BRIDGE)
+        return self.pings(self.gateway) and self.gateway in self.appctl("tnl/neigh/show").split()
+
+    def pings(self, address, count=1):
+        done = self.run("ping", "-n", "-c", count, "-W", "1", address, check=False)
+        return done.returncode == 0
 
     def capture_uplink(self):
         return Capture(self.namespace, UPLINK)

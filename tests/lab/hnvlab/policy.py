@@ -100,11 +100,13 @@ class Deployment:
         """Lets the hosts resolve their router, so that what a test sees is only what it caused.
 
         A switch in user space hears of its next hop only from ARP replies that come in while it
-        has a tunnel port, and drops what it would send until then: so the kernel asks afresh.
+        has a tunnel port, and drops what it would send until then. So each host asks afresh, and
+        first of all for its router: once that has asked for the host, the kernel knows its MAC
+        without a reply.
         """
         hosts = list(self.lab.hosts.values())
         for host in hosts:
-            host.run("ip", "neigh", "flush", "dev", "br-pa")
+            wait_until(host.resolves_router, f"the switch of {host.name} knows its router")
         wait_until(lambda: all(one.ping_host(other) for one in hosts for other in hosts
                                if one is not other), "the hosts reach each other over the router")
 

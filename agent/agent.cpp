@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "northbound/conflicts.h"
 #include "northbound/hnv_host_reader.h"
 #include "northbound/ms_firewall_reader.h"
 #include "northbound/ms_vtep_reader.h"
@@ -16,6 +17,8 @@ namespace hnv {
 namespace {
 
 constexpr const char* kModule = "agent";
+// A commit of so many objects leaves memory behind that is worth giving back.
+constexpr std::size_t kMuch = 10'000;
 // The databases, in the order in which they are read. Another one is a schema, a reader and a line.
 constexpr std::array kDatabases{"hnv_host", "ms_firewall", "ms_vtep"};
 constexpr const char* kController = "ptcp:6640:127.0.0.1";
@@ -75,7 +78,7 @@ Status Agent::open() {
         }
     }
     northbound::ensure_own_rows(server_, config_.name);
-    server_.subscribe(*this);
+    load();
     if (!config_.tls.certificate.empty()) {
         server_.set_tls(config_.tls);
     }
@@ -88,7 +91,7 @@ Status Agent::open() {
     unixctl_ = std::move(*unixctl);
     reports_ = std::make_unique<admin::Reports>(admin::Sources{
         model_, faults_, southbound_, responder_, underlay_, sequences_, server_,
-        provider_addresses_, config_.name, config_.bridge, config_.version, started_});
+        provider_addresses_, refused_, config_.name, config_.bridge, config_.version, started_});
     add_commands();
     return {};
 }
@@ -126,7 +129,26 @@ pipeline::FlowSet Agent::compile(const policy::ObjectId& object) {
     return flows;
 }
 
+// Reads the databases into the model, and hears of what is committed from then on.
+void Agent::load() {
+    late_ = northbound::rows_in_conflict(server_);
+    server_.subscribe(*this);
+    const auto late = std::exchange(late_, {});
+    for (const char* table :
+         {"Logical_Switch", "Logical_Router", "Physical_Port", "Ucast_Macs_Remote"}) {
+        server_.for_each_row("ms_vtep", table, [&](const ovs::Row& row) {
+            if (late.contains(row.uuid())) {
+                on_row("ms_vtep", {table, row.uuid(), std::nullopt, row});
+            }
+        });
+    }
+    on_commit("ms_vtep");
+}
+
 void Agent::on_row(std::string_view database, const ovs::RowChange& change) {
+    if (late_.contains(change.uuid)) {
+        return;
+    }
     for (const auto& reader : readers_) {
         if (reader->database() == database) {
             reader->on_row(change);
@@ -137,6 +159,11 @@ void Agent::on_row(std::string_view database, const ovs::RowChange& change) {
     }
     if (change.table == "Fault") {
         fault_writer_.on_row(change);
+    } else if (change.table == "Ucast_Macs_Local") {
+        endpoints_due_ = true;
+    } else if (!change.after && (change.table == "Global" || change.table == "Physical_Switch" ||
+                                 change.table == "FW_Global" || change.table == "Host")) {
+        own_rows_missing_ = true;
     }
 }
 
@@ -145,7 +172,9 @@ void Agent::on_commit(std::string_view database) {
         faults_.clear_row(row);
         model_.remove(row);
     }
-    sequences_.on_applied(database, southbound_.apply(model_.commit()));
+    const std::vector<policy::ObjectId> changed = model_.commit();
+    sequences_.on_applied(database, southbound_.apply(changed));
+    trim_due_ |= changed.size() >= kMuch;
     tell_all_ = true;
 }
 

@@ -11,9 +11,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "admin/reports.h"
@@ -60,6 +63,7 @@ class Agent final : private ovs::CommitListener {
     [[nodiscard]] Status open();
     void add_commands();
 
+    void load();
     void on_row(std::string_view database, const ovs::RowChange& change) override;
     void on_commit(std::string_view database) override;
     void on_replaced(std::string_view database) override;
@@ -70,6 +74,8 @@ class Agent final : private ovs::CommitListener {
     [[nodiscard]] pipeline::FlowSet compile(const policy::ObjectId& object);
     // agent_status.cpp
     void tell();
+    void tell_ports();
+    void give_back_memory();
     void take_provider_addresses();
     void take_verdicts();
 
@@ -91,9 +97,18 @@ class Agent final : private ovs::CommitListener {
     std::vector<northbound::ProviderAddressStatus> provider_addresses_;
     std::unique_ptr<admin::Reports> reports_;
 
+    // Rows that are read last at the start.
+    std::unordered_set<Uuid> late_;
     // Rows of a database that was replaced as a whole, until they are seen again.
     std::unordered_map<Uuid, policy::RowRef> unseen_;
     bool underlay_known_ = false;
+    std::map<policy::ObjectId, std::string> refused_;
+    // What tell() has to look at.
+    bool own_rows_missing_ = false;
+    bool endpoints_due_ = true;
+    std::optional<IpAddress> endpoint_pa_;
+    std::size_t active_ports_ = 0;
+    bool trim_due_ = false;
     bool tell_all_ = true;  // The agent's own rows may not be what they should be.
     bool status_due_ = true;
     std::int64_t next_status_ = 0;

@@ -1,8 +1,11 @@
 // What the agent tells after each turn: port states, endpoints, provider addresses, faults, status,
 // and cur_cfg last, when all that it stands for has been written.
-#include <algorithm>
+#include <malloc.h>
+
+#include <utility>
 
 #include "agent.h"
+#include "northbound/own_rows.h"
 #include "ovs-integration/event_loop.h"
 
 namespace hnv {
@@ -22,15 +25,15 @@ void Agent::take_provider_addresses() {
         provider_addresses_.push_back({row, spec.address.address, false, "", 0});
     });
     const auto states = underlay::provider_address_states(underlay_.facts(), wanted);
-    bool first = true;
+    endpoint_pa_.reset();
     for (std::size_t i = 0; i < states.size(); ++i) {
         northbound::ProviderAddressStatus& status = provider_addresses_[i];
         status.present = states[i].present;
         status.interface = states[i].interface;
         // The route to a peer decides which address is used; with one PA that is all ports.
-        if (status.present && first) {
-            status.ports = model_.counts().ports_active;
-            first = false;
+        if (status.present && !endpoint_pa_) {
+            endpoint_pa_ = status.address;
+            status.ports = active_ports_;
         }
         faults_.set({policy::SourceTable::HostProviderAddress, status.row},
                     policy::FaultKey::PaMissing,
@@ -46,27 +49,48 @@ void Agent::take_verdicts() {
     for (const southbound::Verdict& verdict : southbound_.take_verdicts()) {
         if (const auto row = model_.row_of(verdict.owner)) {
             faults_.set(*row, policy::FaultKey::SwitchRejected, verdict.error);
+        } else if (verdict.error) {
+            refused_.insert_or_assign(verdict.owner, *verdict.error);
+        } else {
+            refused_.erase(verdict.owner);
         }
+    }
+}
+
+void Agent::tell_ports() {
+    const auto changed = model_.take_port_changes();
+    if (!changed.empty()) {
+        writer_.write_ports(changed);
+        active_ports_ = model_.counts().ports_active;
+        endpoints_due_ = true;
+    }
+    const auto pa = endpoint_pa_;
+    take_provider_addresses();
+    if (std::exchange(endpoints_due_, false) || pa != endpoint_pa_) {
+        writer_.write_endpoints(model_, endpoint_pa_);
+    }
+    writer_.write_provider_addresses(provider_addresses_);
+}
+
+// Once a load has been worked off: the C library keeps what was freed unless it is asked.
+void Agent::give_back_memory() {
+    if (trim_due_ && southbound_.state() == southbound::State::Idle) {
+        trim_due_ = false;
+        malloc_trim(0);
     }
 }
 
 void Agent::tell() {
     take_verdicts();
     const std::int64_t now = ovs::now_msec();
-    if (tell_all_) {
-        tell_all_ = false;
-        take_provider_addresses();
-        writer_.write_ports(model_.take_port_changes());
-        std::optional<IpAddress> pa;
-        for (const auto& address : provider_addresses_) {
-            if (address.present && !pa) {
-                pa = address.address;
-            }
-        }
-        writer_.write_endpoints(model_, pa);
-        writer_.write_provider_addresses(provider_addresses_);
+    if (std::exchange(own_rows_missing_, false)) {
+        northbound::ensure_own_rows(server_, config_.name);
+    }
+    if (std::exchange(tell_all_, false)) {
+        tell_ports();
         status_due_ = true;
     }
+    give_back_memory();
     fault_writer_.write(faults_);
     if (status_due_ && now >= next_status_) {
         status_due_ = false;

@@ -215,6 +215,50 @@ FlowBuilder& FlowBuilder::match_ct_state(std::uint32_t set, std::uint32_t mask) 
     return *this;
 }
 
+FlowBuilder& FlowBuilder::match_ct_mark(std::uint32_t mark) {
+    match_set_ct_mark(&impl_->match, mark);
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::match_ct_ip_proto(std::uint8_t protocol) {
+    match_set_ct_nw_proto(&impl_->match, protocol);
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::match_ct_ip_src(const IpPrefix& prefix) {
+    if (prefix.address.is_v4()) {
+        match_set_ct_nw_src_masked(&impl_->match, htonl(prefix.address.v4()),
+                                   v4_mask(prefix.length));
+    } else {
+        const in6_addr address = to_in6(prefix.address);
+        const in6_addr mask = v6_mask(prefix.length);
+        match_set_ct_ipv6_src_masked(&impl_->match, &address, &mask);
+    }
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::match_ct_ip_dst(const IpPrefix& prefix) {
+    if (prefix.address.is_v4()) {
+        match_set_ct_nw_dst_masked(&impl_->match, htonl(prefix.address.v4()),
+                                   v4_mask(prefix.length));
+    } else {
+        const in6_addr address = to_in6(prefix.address);
+        const in6_addr mask = v6_mask(prefix.length);
+        match_set_ct_ipv6_dst_masked(&impl_->match, &address, &mask);
+    }
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::match_ct_tp_src(std::uint16_t port, std::uint16_t mask) {
+    match_set_ct_tp_src_masked(&impl_->match, htons(port), htons(mask));
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::match_ct_tp_dst(std::uint16_t port, std::uint16_t mask) {
+    match_set_ct_tp_dst_masked(&impl_->match, htons(port), htons(mask));
+    return *this;
+}
+
 FlowBuilder& FlowBuilder::set_reg(unsigned reg, std::uint32_t value) {
     mf_value field{};
     field.be32 = htonl(value);
@@ -311,13 +355,27 @@ FlowBuilder& FlowBuilder::resubmit(std::uint8_t table) {
 }
 
 FlowBuilder& FlowBuilder::ct(const CtAction& action) {
-    ofpact_conntrack* ct = ofpact_put_CT(&impl_->actions);
+    ofpbuf* actions = &impl_->actions;
+    // What comes before is hidden, so that the actions nested in ct() can be measured.
+    const std::uint32_t before = actions->size;
+    ofpbuf_pull(actions, before);
+    ofpact_conntrack* ct = ofpact_put_CT(actions);
     ct->flags = action.commit ? NX_CT_F_COMMIT : 0;
     ct->zone_imm = action.zone;
     ct->zone_src.field = nullptr;
     ct->alg = 0;
     ct->recirc_table = action.next_table.value_or(NX_CT_RECIRC_NONE);
-    ofpact_finish_CT(&impl_->actions, &ct);
+    if (action.mark) {
+        const std::uint32_t header = actions->size;
+        ofpbuf_pull(actions, header);
+        mf_value mark{};
+        mark.be32 = htonl(*action.mark);
+        impl_->set_field(MFF_CT_MARK, mark);
+        actions->header = ofpbuf_push_uninit(actions, header);
+        ct = static_cast<ofpact_conntrack*>(actions->header);
+    }
+    ofpact_finish_CT(actions, &ct);
+    ofpbuf_push_uninit(actions, before);
     return *this;
 }
 

@@ -56,6 +56,7 @@ struct CtAction {
     std::uint16_t zone = 0;
     bool commit = false;
     std::optional<std::uint8_t> next_table;  // Recirculates there with ct_state set.
+    std::optional<std::uint32_t> mark;       // With commit: the connection's ct_mark.
 };
 
 // The controller() action. Every packet-in is metered: `meter` has no default on purpose.
@@ -100,6 +101,14 @@ class FlowBuilder {
     FlowBuilder& match_arp_sha(const MacAddress& mac);
     // `set` of the bits in `mask`; a bit of `mask` not in `set` must be clear.
     FlowBuilder& match_ct_state(std::uint32_t set, std::uint32_t mask);
+    FlowBuilder& match_ct_mark(std::uint32_t mark);
+    // The connection's first packet (ct_nw_src and so on); needs match_eth_type() and a match on
+    // CtState::Tracked.
+    FlowBuilder& match_ct_ip_proto(std::uint8_t protocol);
+    FlowBuilder& match_ct_ip_src(const IpPrefix& prefix);
+    FlowBuilder& match_ct_ip_dst(const IpPrefix& prefix);
+    FlowBuilder& match_ct_tp_src(std::uint16_t port, std::uint16_t mask = 0xffffU);
+    FlowBuilder& match_ct_tp_dst(std::uint16_t port, std::uint16_t mask = 0xffffU);
 
     // --- actions, in the order in which they are to run; goto_table() and meter() are
     // instructions: goto last, meter first ---

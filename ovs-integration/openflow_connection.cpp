@@ -7,7 +7,7 @@ namespace hnv::ovs {
 namespace {
 
 // Seconds without a word from the switch before it is asked, and between attempts to connect.
-constexpr int kProbeSeconds = 5;
+constexpr int kProbeSeconds = 30;
 constexpr int kMaxBackoffSeconds = 1;
 
 struct RconnDeleter {
@@ -45,6 +45,8 @@ bool OpenFlowConnection::connected() const { return rconn_is_connected(impl_->co
 std::uint64_t OpenFlowConnection::generation() const {
     return rconn_get_connection_seqno(impl_->connection.get());
 }
+
+void OpenFlowConnection::reconnect() { rconn_reconnect(impl_->connection.get()); }
 
 void OpenFlowConnection::send(const Bytes& message) {
     // rconn_send() takes the buffer over whatever its outcome.

@@ -29,6 +29,9 @@ class OpenFlowConnection {
     // has an unknown outcome.
     [[nodiscard]] std::uint64_t generation() const;
 
+    // Breaks the connection and makes another.
+    void reconnect();
+
     // Queues a message; dropped when not connected (the generation tells).
     void send(const Bytes& message);
     // Bytes queued and not yet handed to the kernel.

@@ -162,6 +162,19 @@ static void note_failed_listeners(const struct ovsdb_jsonrpc_server* server,
     }
 }
 
+// libovsdb refuses the transactions of a read-only session, but lets it convert a database to
+// another schema unless it has a role. In databases without role tables a role means nothing else.
+static void forbid_conversion(const struct shash* targets) {
+    const struct shash_node* node;
+    SHASH_FOR_EACH(node, targets) {
+        struct ovsdb_jsonrpc_options* options = node->data;
+        if (options->read_only && (!options->role || !options->role[0])) {
+            free(options->role);
+            options->role = xstrdup("read-only");
+        }
+    }
+}
+
 char* hnv_ovsdb_set_remotes(struct ovsdb_jsonrpc_server* server, struct ovsdb* const* dbs,
                             size_t n_dbs, const struct hnv_ovsdb_remote* remotes,
                             size_t n_remotes) {
@@ -182,6 +195,7 @@ char* hnv_ovsdb_set_remotes(struct ovsdb_jsonrpc_server* server, struct ovsdb* c
             add_place(&targets, &place, remote->read_only, &errors);
         }
     }
+    forbid_conversion(&targets);
     ovsdb_jsonrpc_server_set_remotes(server, &targets);
     note_failed_listeners(server, &targets, &errors);
 

@@ -97,6 +97,8 @@ Result<CommandLine> parse_command_line(int argc, char* argv[], const std::vector
     set_directories(argc, argv, specs);
     ovs_set_program_name(argv[0], std::string(version).c_str());
     fatal_ignore_sigpipe();
+    // Always one, in the run directory: its lock keeps a second process out of there.
+    set_pidfile(nullptr);
 
     CommandLine line;
     for (const OptionSpec& spec : specs) {

@@ -233,7 +233,10 @@ View VswitchDb::Impl::take_view() const {
             return false;
         }
         const std::int64_t ofport = hnv_interface_ofport(interface);
-        return port.name == bridge.name ? ofport == kLocalPort : is_switch_port(ofport);
+        // A tunnel port that ovs-vswitchd could not make (-1: its UDP port is taken, say) is a
+        // problem to report, and no reason to hold back the traffic that needs no tunnel.
+        return port.name == bridge.name ? ofport == kLocalPort
+                                        : is_switch_port(ofport) || ofport < 0;
     });
     return next;
 }

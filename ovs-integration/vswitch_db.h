@@ -63,7 +63,7 @@ class VswitchDb {
 
     // While not connected, everything else stays as it was when the connection was lost.
     [[nodiscard]] bool connected() const;
-    // The bridge and all tunnel ports exist and ovs-vswitchd has given them port numbers.
+    // The bridge exists, and ovs-vswitchd has made its ports or said that it can't (problem()).
     [[nodiscard]] bool bridge_ready() const;
     // Interfaces of the integration bridge with a valid ofport, by name.
     [[nodiscard]] const std::vector<InterfaceFacts>& interfaces() const;

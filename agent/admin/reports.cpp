@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <map>
+#include <set>
+#include <tuple>
 
 namespace hnv::admin {
 
@@ -67,9 +69,14 @@ std::vector<std::string> Reports::problems() const {
     if (!facts.problem.empty()) {
         problems.push_back(facts.problem);
     }
-    if (sources_.southbound.state() == southbound::State::Offline) {
+    if (!facts.bridge_ready) {
+        problems.push_back("bridge " + sources_.bridge + " is not ready: is ovs-vswitchd running?");
+    } else if (sources_.southbound.state() == southbound::State::Offline) {
         problems.push_back("no OpenFlow connection to bridge " + sources_.bridge +
                            ": is ovs-vswitchd running, and is --ovs-run-dir right?");
+    }
+    for (const auto& [object, error] : sources_.refused) {
+        problems.push_back("the switch refused what every packet needs: " + error);
     }
     if (!sources_.responder.connected()) {
         problems.emplace_back("the ARP responder has no connection to the switch");
@@ -77,7 +84,11 @@ std::vector<std::string> Reports::problems() const {
     if (!sources_.server.remote_error().empty()) {
         problems.push_back("a remote does not work: " + sources_.server.remote_error());
     }
-    if (const std::size_t count = sources_.faults.all().size(); count > 0) {
+    std::set<policy::RowRef> at_fault;
+    for (const auto& [id, message] : sources_.faults.all()) {
+        at_fault.insert(id.first);
+    }
+    if (const std::size_t count = at_fault.size(); count > 0) {
         problems.push_back(std::to_string(count) + (count == 1 ? " row can't" : " rows can't") +
                            " be realised: see hnvctl faults");
     }
@@ -171,8 +182,8 @@ Json::Value Reports::ports() const {
 }
 
 Json::Value Reports::mappings() const {
-    // By VSID, CA and MAC: what a person scans for.
-    std::map<std::tuple<std::uint32_t, IpAddress, MacAddress>, Json::Value> sorted;
+    // By VSID, CA and MAC: what a person scans for. Several rows may say the same of different PAs.
+    std::multimap<std::tuple<std::uint32_t, IpAddress, MacAddress>, Json::Value> sorted;
     sources_.model.for_each_mapping([&sorted](const policy::MappingStatus& mapping) {
         Json::Value entry;
         entry["vsid"] = mapping.vsid;

@@ -6,6 +6,7 @@
 #include <json/value.h>
 
 #include <chrono>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct Sources {
     const northbound::Sequences& sequences;
     const ovs::OvsdbServer& server;
     const std::vector<northbound::ProviderAddressStatus>& provider_addresses;
+    // What the switch refused of objects that no row stands for.
+    const std::map<policy::ObjectId, std::string>& refused;
     std::string name;
     std::string bridge;
     std::string version;

@@ -46,7 +46,7 @@ void FaultWriter::insert(const policy::Faults::Id& id, const std::string& messag
     const Uuid fault = Uuid::random();
     operations.insert("Fault", std::move(row), fault);
     rows_.emplace(id, fault);
-    messages_.emplace(fault, message);
+    wanted_.insert_or_assign(fault, Wanted{id, message});
 }
 
 void FaultWriter::write(policy::Faults& faults) {
@@ -60,14 +60,18 @@ void FaultWriter::write(policy::Faults& faults) {
         const auto fault = faults.all().find(id);
         const auto row = rows_.find(id);
         if (row != rows_.end() && fault != faults.all().end()) {
+            std::string& message = wanted_.at(row->second).message;
+            if (message == fault->second) {
+                continue;  // Taken back and raised again since the last time: it has stood on.
+            }
             Json::Value values;
             values["message"] = fault->second;
             values["since"] = now_text();
             operations.update("Fault", row->second, values);
-            messages_[row->second] = fault->second;
+            message = fault->second;
         } else if (row != rows_.end()) {
             operations.remove("Fault", row->second);
-            messages_.erase(row->second);
+            wanted_.erase(row->second);
             rows_.erase(row);
         } else if (fault != faults.all().end()) {
             insert(id, fault->second, operations);
@@ -81,23 +85,23 @@ void FaultWriter::write(policy::Faults& faults) {
 void FaultWriter::reconcile(const policy::Faults& faults) {
     disturbed_ = false;
     rows_.clear();
-    messages_.clear();
-    std::map<Subject, policy::Faults::Id> wanted;
+    wanted_.clear();
+    std::map<Subject, policy::Faults::Id> missing;
     for (const auto& [id, message] : faults.all()) {
-        wanted.emplace(subject_of(id), id);
+        missing.emplace(subject_of(id), id);
     }
     Operations operations;
     server_.for_each_row("hnv_host", "Fault", [&](const ovs::Row& row) {
-        const auto same = wanted.find(subject_of(row));
-        if (same == wanted.end() || row.string("message") != faults.all().at(same->second)) {
+        const auto same = missing.find(subject_of(row));
+        if (same == missing.end() || row.string("message") != faults.all().at(same->second)) {
             operations.remove("Fault", row.uuid());
             return;
         }
         rows_.emplace(same->second, row.uuid());
-        messages_.emplace(row.uuid(), row.string("message"));
-        wanted.erase(same);
+        wanted_.emplace(row.uuid(), Wanted{same->second, std::string(row.string("message"))});
+        missing.erase(same);
     });
-    for (const auto& [subject, id] : wanted) {
+    for (const auto& [subject, id] : missing) {
         insert(id, faults.all().at(id), operations);
     }
     if (!operations.empty()) {
@@ -108,10 +112,11 @@ void FaultWriter::reconcile(const policy::Faults& faults) {
 void FaultWriter::on_row(const ovs::RowChange& change) {
     // A row is heard of after later changes of it have been written: only what no longer stands,
     // or stands otherwise than it should, is somebody else's doing.
-    const auto wanted = messages_.find(change.uuid);
+    const auto wanted = wanted_.find(change.uuid);
     const bool there = change.after.has_value();
-    if (there != (wanted != messages_.end()) ||
-        (there && change.after->string("message") != wanted->second)) {
+    if (there != (wanted != wanted_.end()) ||
+        (there && (subject_of(*change.after) != subject_of(wanted->second.id) ||
+                   change.after->string("message") != wanted->second.message))) {
         disturbed_ = true;
     }
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <string>
 
 #include "northbound/operations.h"
 #include "ovs-integration/ovsdb_server.h"
@@ -22,13 +23,18 @@ class FaultWriter {
     void on_row(const ovs::RowChange& change);
 
   private:
+    struct Wanted {
+        policy::Faults::Id id;
+        std::string message;
+    };
+
     void reconcile(const policy::Faults& faults);
     void insert(const policy::Faults::Id& id, const std::string& message, Operations& operations);
 
     ovs::OvsdbServer& server_;
     std::map<policy::Faults::Id, Uuid> rows_;
-    std::map<Uuid, std::string> messages_;  // Of the rows that there should be.
-    bool disturbed_ = true;                 // The rows may not be what they should be.
+    std::map<Uuid, Wanted> wanted_;  // The rows that there should be.
+    bool disturbed_ = true;          // The rows may not be what they should be.
 };
 
 }  // namespace hnv::northbound

@@ -2,6 +2,7 @@
 
 #include "northbound/rule_syntax.h"
 #include "policy/port_masks.h"
+#include "policy/rule_overlap.h"
 
 namespace hnv::northbound {
 
@@ -26,11 +27,19 @@ constexpr std::size_t kMaxCombinations = 4096;
     return at_least_one(count);
 }
 
-// How many matches the rule becomes, for each IP version that it applies to.
+// How many matches the rule becomes, for each IP version that it applies to. Of rules that are far
+// beyond kMaxCombinations only a lower bound.
 [[nodiscard]] std::size_t combinations(const policy::RuleSpec& rule) {
-    return at_least_one(rule.protocols.size()) * at_least_one(rule.sources.size()) *
-           at_least_one(rule.destinations.size()) * count_masks(rule.source_ports) *
-           count_masks(rule.destination_ports);
+    std::size_t product = 1;
+    for (const std::size_t count :
+         {rule.protocols.size(), rule.sources.size(), rule.destinations.size(),
+          count_masks(rule.source_ports), count_masks(rule.destination_ports)}) {
+        product *= at_least_one(count);
+        if (product > kMaxCombinations) {
+            break;  // One list is bounded, all of them together could overflow.
+        }
+    }
+    return product;
 }
 
 }  // namespace
@@ -62,7 +71,6 @@ void MsFirewallReader::rule(const ovs::RowChange& change) {
     spec.enabled = from.string("rule_state") == "Enabled";
     const std::int64_t priority = from.integer("priority").value_or(0);
     if (priority < 0 || priority > kMaxPriority) {
-        faults_.set(row, FaultKey::RuleSyntax, std::nullopt);
         return refuse(row, FaultKey::RulePriority,
                       "priority " + std::to_string(priority) + " of rule " + spec.id +
                           " is not 0 to " + std::to_string(kMaxPriority));
@@ -76,9 +84,14 @@ void MsFirewallReader::rule(const ovs::RowChange& change) {
         return refuse(row, FaultKey::RuleSyntax,
                       parsed.error().with_context("rule " + spec.id).message());
     }
+    if (!policy::can_match(spec)) {
+        return refuse(row, FaultKey::RuleSyntax,
+                      "no packet can match rule " + spec.id +
+                          ": its addresses are of two families, or its protocols have no ports");
+    }
     if (combinations(spec) > kMaxCombinations) {
         return refuse(row, FaultKey::RuleSyntax,
-                      "rule " + spec.id + " combines its lists to " +
+                      "rule " + spec.id + " combines its lists to at least " +
                           std::to_string(combinations(spec)) + " matches; split it into rules of " +
                           std::to_string(kMaxCombinations) + " at most");
     }

@@ -150,10 +150,11 @@ void MsVtepReader::port(const ovs::RowChange& change) {
 }
 
 void MsVtepReader::physical_switch(const ovs::RowChange& change) {
-    if (!change.after) {
-        return;
-    }
     const RowRef row{SourceTable::MsVtepPhysicalSwitch, change.uuid};
+    if (!change.after) {
+        forget(row);
+        return model_.set_router_mac(policy::Model::kDefaultRouterMac);
+    }
     const std::string_view text = change.after->string("distributed_router_mac");
     const auto mac = MacAddress::parse(text);
     const bool usable = mac && !mac->is_multicast();

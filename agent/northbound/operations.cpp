@@ -85,9 +85,19 @@ void Operations::remove(const std::string& table, const Uuid& row) {
 
 void Operations::add_to_set(const std::string& table, const Uuid& row, const std::string& column,
                             Json::Value value) {
+    mutate_set("insert", table, row, column, std::move(value));
+}
+
+void Operations::remove_from_set(const std::string& table, const Uuid& row,
+                                 const std::string& column, Json::Value value) {
+    mutate_set("delete", table, row, column, std::move(value));
+}
+
+void Operations::mutate_set(const char* mutator, const std::string& table, const Uuid& row,
+                            const std::string& column, Json::Value value) {
     Json::Value mutation(Json::arrayValue);
     mutation.append(column);
-    mutation.append("insert");
+    mutation.append(mutator);
     mutation.append(json_set({std::move(value)}));
     Json::Value mutate = operation("mutate", table);
     mutate["where"] = where_row(row);

@@ -30,11 +30,17 @@ class Operations {
     void add_to_set(const std::string& table, const Uuid& row, const std::string& column,
                     Json::Value value);
 
+    void remove_from_set(const std::string& table, const Uuid& row, const std::string& column,
+                         Json::Value value);
+
     [[nodiscard]] bool empty() const { return operations_.empty(); }
     // Executes them; a failure is logged with `what` they were for.
     void commit(ovs::OvsdbServer& server, std::string_view database, const std::string& what);
 
   private:
+    void mutate_set(const char* mutator, const std::string& table, const Uuid& row,
+                    const std::string& column, Json::Value value);
+
     Json::Value operations_{Json::arrayValue};
     unsigned names_ = 0;
 };

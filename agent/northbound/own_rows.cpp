@@ -1,23 +1,10 @@
 #include "northbound/own_rows.h"
 
-#include <optional>
-
 #include "northbound/operations.h"
 
 namespace hnv::northbound {
 
 namespace {
-
-[[nodiscard]] std::optional<Uuid> first_row(const ovs::OvsdbServer& server,
-                                            std::string_view database, std::string_view table) {
-    std::optional<Uuid> uuid;
-    server.for_each_row(database, table, [&uuid](const ovs::Row& row) {
-        if (!uuid) {
-            uuid = row.uuid();
-        }
-    });
-    return uuid;
-}
 
 void ensure_ms_vtep(ovs::OvsdbServer& server, const std::string& host_name) {
     Operations operations;
@@ -50,6 +37,17 @@ void ensure_single(ovs::OvsdbServer& server, const std::string& database,
 }
 
 }  // namespace
+
+std::optional<Uuid> first_row(const ovs::OvsdbServer& server, std::string_view database,
+                              std::string_view table) {
+    std::optional<Uuid> uuid;
+    server.for_each_row(database, table, [&uuid](const ovs::Row& row) {
+        if (!uuid) {
+            uuid = row.uuid();
+        }
+    });
+    return uuid;
+}
 
 void ensure_own_rows(ovs::OvsdbServer& server, const std::string& host_name) {
     ensure_ms_vtep(server, host_name);

@@ -2,7 +2,9 @@
 // this host's Physical_Switch.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "ovs-integration/ovsdb_server.h"
 
@@ -10,5 +12,9 @@ namespace hnv::northbound {
 
 // Makes what is missing, and gives the Physical_Switch its name.
 void ensure_own_rows(ovs::OvsdbServer& server, const std::string& host_name);
+
+// The row of a table that has one; nothing when a client has deleted it.
+[[nodiscard]] std::optional<Uuid> first_row(const ovs::OvsdbServer& server,
+                                            std::string_view database, std::string_view table);
 
 }  // namespace hnv::northbound

@@ -48,9 +48,17 @@ class ReaderBase : public Reader {
         faults_.set(row, mended, std::nullopt);
         model_.put(row.uuid, std::move(spec));
     }
-    // The row can't be realised.
+    // The row can't be realised. What else was wrong with it no longer matters.
     void refuse(const policy::RowRef& row, policy::FaultKey key, const std::string& message) {
-        model_.remove(row);  // Before: it takes the model's own faults about the row along.
+        model_.remove(row);
+        // The key's own fault is not taken back first: it may be the one that stands already.
+        auto fault = faults_.all().lower_bound({row, policy::FaultKey{}});
+        while (fault != faults_.all().end() && fault->first.first == row) {
+            const policy::FaultKey other = (fault++)->first.second;
+            if (other != key) {
+                faults_.set(row, other, std::nullopt);
+            }
+        }
         faults_.set(row, key, message);
     }
     void forget(const policy::RowRef& row) {

@@ -12,7 +12,7 @@ namespace hnv::northbound {
 
 namespace {
 
-// Prefixes that an address range may need; the widest IPv6 range takes 254.
+// Of one list, the items that it becomes; the widest IPv6 range takes 254.
 constexpr std::size_t kMaxItems = 4096;
 
 [[nodiscard]] std::string_view trim(std::string_view text) {
@@ -69,7 +69,8 @@ using AddressBytes = std::array<std::uint8_t, 16>;
     return count;
 }
 
-// The fewest prefixes that cover exactly first..last, both of one family.
+// The fewest prefixes that cover exactly first..last, both of one family. An IPv6 range that spans
+// ::ffff:0:0/96 leaves it out: as a value that block is IPv4, and no packet on a wire has it.
 void append_range(const IpAddress& first, const IpAddress& last, std::vector<IpPrefix>& out) {
     const unsigned width = first.is_v4() ? 32 : 128;
     AddressBytes at = first.bytes();
@@ -78,7 +79,10 @@ void append_range(const IpAddress& first, const IpAddress& last, std::vector<IpP
         while (end_of_block(at, free_bits) > last.bytes()) {
             --free_bits;
         }
-        out.push_back({IpAddress::from_v6(at), width - free_bits});
+        const IpAddress address = IpAddress::from_v6(at);
+        if (address.is_v4() == first.is_v4()) {
+            out.push_back({address, width - free_bits});
+        }
         const AddressBytes end = end_of_block(at, free_bits);
         if (end == last.bytes()) {
             return;
@@ -129,6 +133,9 @@ void append_range(const IpAddress& first, const IpAddress& last, std::vector<IpP
 }
 
 [[nodiscard]] bool parse_protocol(std::string_view text, std::vector<std::uint8_t>& out) {
+    if (out.size() == kMaxItems) {
+        return false;
+    }
     std::uint8_t number = 0;
     if (parse_number(text, number)) {
         out.push_back(number);

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "northbound/operations.h"
+#include "northbound/own_rows.h"
 
 namespace hnv::northbound {
 
@@ -39,37 +40,49 @@ using StringMap = std::vector<std::pair<std::string, std::string>>;
     return copy;
 }
 
-}  // namespace
+// Physical_Port.other_config of a row that the agent made for an interface without one. A
+// controller that takes the row over may leave it there: what counts then is that it is bound.
+[[nodiscard]] StringMap placeholder_mark() { return {{"made-by", "hnv-agent"}}; }
 
-void StatusWriter::ensure_physical_switch() {
-    if (!physical_switch_) {
-        server_.for_each_row("ms_vtep", "Physical_Switch",
-                             [this](const ovs::Row& row) { physical_switch_ = row.uuid(); });
-    }
-}
+}  // namespace
 
 void StatusWriter::write_ports(const std::vector<policy::PortStatus>& changed) {
     if (changed.empty()) {
         return;
     }
-    ensure_physical_switch();
+    const auto physical_switch = first_row(server_, "ms_vtep", "Physical_Switch");
     std::map<Uuid, StringMap> present;
-    server_.for_each_row("ms_vtep", "Physical_Port", [&present](const ovs::Row& row) {
+    std::multimap<std::string, Uuid> placeholders;  // Rows that the agent made, still unbound.
+    server_.for_each_row("ms_vtep", "Physical_Port", [&](const ovs::Row& row) {
         present.emplace(row.uuid(), map_of(row, "status"));
+        if (map_of(row, "other_config") == placeholder_mark() &&
+            row.integer_reference_map("vlan_bindings").empty()) {
+            placeholders.emplace(policy::normalize_port_name(row.string("name")), row.uuid());
+        }
     });
     Operations operations;
     for (const policy::PortStatus& port : changed) {
+        const bool plugged = port.state != policy::PortState::Unplugged;
         const StringMap status = status_of(port);
         Json::Value row;
         row["status"] = json_map(status);
+        const auto [first, last] = placeholders.equal_range(port.name);
+        for (auto each = first; each != last && physical_switch; ++each) {
+            if (!plugged || port.row != each->second) {  // The controller has made one, or it left.
+                operations.remove_from_set("Physical_Switch", *physical_switch, "ports",
+                                           json_uuid(each->second));
+                present.erase(each->second);
+            }
+        }
         if (port.row) {
             const auto before = present.find(*port.row);
             if (before != present.end() && before->second != status) {
                 operations.update("Physical_Port", *port.row, row);
             }
-        } else if (port.state != policy::PortState::Unplugged && physical_switch_) {
+        } else if (plugged && physical_switch) {
             row["name"] = port.name;
-            operations.add_to_set("Physical_Switch", *physical_switch_, "ports",
+            row["other_config"] = json_map(placeholder_mark());
+            operations.add_to_set("Physical_Switch", *physical_switch, "ports",
                                   json_named_uuid(operations.insert("Physical_Port", row)));
         }
     }
@@ -134,7 +147,6 @@ void StatusWriter::write_endpoints(const policy::Model& model, const std::option
 }
 
 void StatusWriter::write_provider_addresses(const std::vector<ProviderAddressStatus>& addresses) {
-    ensure_physical_switch();
     std::vector<std::string> present;
     Operations host;
     std::map<Uuid, StringMap> wanted;
@@ -147,10 +159,10 @@ void StatusWriter::write_provider_addresses(const std::vector<ProviderAddressSta
                                               {"state", address.present ? "present" : "missing"}});
     }
     server_.for_each_row("hnv_host", "Provider_Address", [&](const ovs::Row& row) {
-        const auto status = wanted.find(row.uuid());
-        if (status != wanted.end() && map_of(row, "status") != status->second) {
+        const StringMap status = wanted[row.uuid()];  // None for an address that can't be read.
+        if (map_of(row, "status") != status) {
             Json::Value values;
-            values["status"] = json_map(status->second);
+            values["status"] = json_map(status);
             host.update("Provider_Address", row.uuid(), values);
         }
     });
@@ -173,22 +185,19 @@ void StatusWriter::write_provider_addresses(const std::vector<ProviderAddressSta
 }
 
 void StatusWriter::write_host(const StringMap& status) {
-    std::map<std::string, std::string> sorted(status.begin(), status.end());
-    if (sorted == last_host_status_) {
-        return;
-    }
-    if (!host_) {
-        server_.for_each_row("hnv_host", "Host",
-                             [this](const ovs::Row& row) { host_ = row.uuid(); });
-    }
-    if (host_) {
-        Operations operations;
-        Json::Value values;
-        values["status"] = json_map({sorted.begin(), sorted.end()});
-        operations.update("Host", *host_, values);
+    const std::map<std::string, std::string> sorted(status.begin(), status.end());
+    const StringMap wanted(sorted.begin(), sorted.end());
+    Operations operations;
+    server_.for_each_row("hnv_host", "Host", [&](const ovs::Row& row) {
+        if (map_of(row, "status") != wanted) {
+            Json::Value values;
+            values["status"] = json_map(wanted);
+            operations.update("Host", row.uuid(), values);
+        }
+    });
+    if (!operations.empty()) {
         operations.commit(server_, "hnv_host", "host status");
     }
-    last_host_status_ = std::move(sorted);
 }
 
 }  // namespace hnv::northbound

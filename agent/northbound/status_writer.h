@@ -5,7 +5,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,12 +37,7 @@ class StatusWriter {
     void write_host(const std::vector<std::pair<std::string, std::string>>& status);
 
   private:
-    void ensure_physical_switch();
-
     ovs::OvsdbServer& server_;
-    std::optional<Uuid> physical_switch_;
-    std::optional<Uuid> host_;
-    std::map<std::string, std::string> last_host_status_;
 };
 
 }  // namespace hnv::northbound

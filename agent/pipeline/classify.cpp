@@ -26,7 +26,8 @@ void classify_peer(const policy::PeerView& peer, std::uint64_t cookie, FlowSet& 
         return;
     }
     StageFlow flow(Table::Classify, priority::kNormal);
-    flow->match_in_port(peer.tunnel_ofport).match_tun_src(peer.locator.pa);
+    // RFC 7348 section 6.1, RFC 7637 section 3.2: an inner frame has no VLAN tag.
+    flow->match_in_port(peer.tunnel_ofport).match_tun_src(peer.locator.pa).match_untagged();
     if (peer.locator.encapsulation == Encapsulation::Vxlan) {
         flow->match_tun_id(peer.vsid);
     } else {

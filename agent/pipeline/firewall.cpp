@@ -1,13 +1,15 @@
 // Tables FirewallOut* and FirewallIn*: a port's ACL, in two layers and for each direction.
 //
 //   Track ──▶ Admin ──▶ Controller ──▶ Commit ──▶ the next stage
-//     │  replies of allowed connections ──────────▲
-//     └─ a port that needs no connection state ───┘
+//     └─ a port that needs no connection state ───────▲
 //
 // A packet passes if each layer that has an enabled rule for the port lets it pass: the first rule
-// that matches decides, else Outbound passes and Inbound is blocked. What belongs to a connection
-// that was allowed in the other direction passes without asking the rules; packets of a
-// connection's own direction ask them every time, so that a rule taken away stops its connections.
+// that matches decides, else Outbound passes and Inbound is blocked. A packet of a connection that
+// was begun in the other direction (a reply) is judged by that direction's rules, applied to the
+// connection's first packet: so it passes exactly as long as the rules allow the connection.
+//
+// Replies must belong to a connection that this port made in its present subnet (ct_mark): the zone
+// outlives the port.
 //
 // A port whose rules allow all, or block all, in both directions pays for no connection state.
 #include <array>
@@ -98,7 +100,11 @@ constexpr Path kInbound{Direction::Inbound,
 class PortFirewall {
   public:
     PortFirewall(const policy::PortView& port, std::uint64_t cookie, FlowSet& out)
-        : port_(port), cookie_(cookie), out_(out), zone_(static_cast<std::uint16_t>(port.ofport)) {}
+        : port_(port),
+          cookie_(cookie),
+          out_(out),
+          zone_(static_cast<std::uint16_t>(port.ofport)),
+          mark_(static_cast<std::uint32_t>(tell_of(port.name)) ^ port.vsid) {}
 
     void stateless(const Path& path, RuleAction action) {
         for (const std::uint16_t family : kIpFamilies) {
@@ -111,14 +117,20 @@ class PortFirewall {
     void stateful(const Path& path) {
         for (const std::uint16_t family : kIpFamilies) {
             StageFlow flow = of_port(path, path.track, priority::kNormal);
-            flow->match_eth_type(family).ct({zone_, false, static_cast<std::uint8_t>(path.admin)});
+            flow->match_eth_type(family).ct(
+                {zone_, false, static_cast<std::uint8_t>(path.admin), std::nullopt});
             flow.end(out_, cookie_);
         }
-        connections(path);
-        layer(path, RuleLayer::Admin, path.admin, path.controller);
-        layer(path, RuleLayer::Controller, path.controller, path.commit);
+        invalid(path);
+        related(path);
+        forward(path, RuleLayer::Admin, path.admin, path.controller);
+        reply(path, RuleLayer::Admin, path.admin, path.controller);
+        forward(path, RuleLayer::Controller, path.controller, path.commit);
+        reply(path, RuleLayer::Controller, path.controller, path.commit);
         commit(path);
     }
+
+    [[nodiscard]] ZoneUse zone() const { return {zone_, mark_}; }
 
     // A copy of what the port itself sent: never back to the sender.
     void no_echo() {
@@ -142,40 +154,68 @@ class PortFirewall {
         }
     }
 
-    void connections(const Path& path) {
+    void invalid(const Path& path) {
         using ovs::CtState;
-        StageFlow invalid = of_port(path, path.admin, priority::kInvalid);
-        invalid->match_ct_state(bits(CtState::Tracked, CtState::Invalid),
-                                bits(CtState::Tracked, CtState::Invalid));
-        invalid.drop(out_, cookie_);
-        StageFlow reply = of_port(path, path.admin, priority::kState);
-        reply->match_ct_state(
-            bits(CtState::Tracked, CtState::Established, CtState::Reply),
-            bits(CtState::Tracked, CtState::Established, CtState::Reply, CtState::New));
-        reply.go(path.next, out_, cookie_);
-        StageFlow related = of_port(path, path.admin, priority::kState);
-        related->match_ct_state(bits(CtState::Tracked, CtState::Related),
-                                bits(CtState::Tracked, CtState::Related, CtState::Established));
-        related.go(path.next, out_, cookie_);
+        StageFlow flow = of_port(path, path.admin, priority::kInvalid);
+        flow->match_ct_state(bits(CtState::Tracked, CtState::Invalid),
+                             bits(CtState::Tracked, CtState::Invalid));
+        flow.drop(out_, cookie_);
     }
 
-    void layer(const Path& path, RuleLayer layer, Table table, Table next) {
+    // An ICMP error about a connection of this port.
+    void related(const Path& path) {
+        using ovs::CtState;
+        StageFlow flow = of_port(path, path.admin, priority::kState);
+        flow->match_ct_state(bits(CtState::Tracked, CtState::Related),
+                             bits(CtState::Tracked, CtState::Related, CtState::Invalid))
+            .match_ct_mark(mark_);
+        flow.go(path.next, out_, cookie_);
+    }
+
+    // A layer's rules for the packets that begin or continue a connection in the path's direction.
+    void forward(const Path& path, RuleLayer layer, Table table, Table next) {
+        using ovs::CtState;
+        const auto judge = [&](std::uint16_t flow_priority, const RuleMatch& match,
+                               RuleAction action) {
+            StageFlow flow = of_port(path, table, flow_priority);
+            flow->match_ct_state(bits(CtState::Tracked), bits(CtState::Tracked, CtState::Reply));
+            apply(match, flow);
+            finish(flow, action, next);
+        };
+        each_rule(layer, path.direction, judge);
+    }
+
+    // A layer's rules for the replies of connections that were begun against the path's direction.
+    void reply(const Path& path, RuleLayer layer, Table table, Table next) {
+        using ovs::CtState;
+        const Direction begun =
+            path.direction == Direction::Outbound ? Direction::Inbound : Direction::Outbound;
+        const auto judge = [&](std::uint16_t flow_priority, const RuleMatch& match,
+                               RuleAction action) {
+            StageFlow flow = of_port(path, table, flow_priority);
+            flow->match_ct_state(bits(CtState::Tracked, CtState::Reply),
+                                 bits(CtState::Tracked, CtState::Reply))
+                .match_ct_mark(mark_);
+            apply_to_connection(match, flow);
+            finish(flow, action, next);
+        };
+        each_rule(layer, begun, judge);
+    }
+
+    // Calls `judge` for each match of the layer's rules of a direction, and for its default.
+    template <typename Judge>
+    void each_rule(RuleLayer layer, Direction direction, const Judge& judge) {
         for (const RuleSpec& rule : port_.rules) {
-            if (rule.layer != layer || rule.direction != path.direction) {
+            if (rule.layer != layer || rule.direction != direction) {
                 continue;
             }
-            const auto rule_priority =
-                static_cast<std::uint16_t>(priority::kRuleTop - rule.priority);
             for (const RuleMatch& match : expand(rule)) {
-                StageFlow flow = of_port(path, table, rule_priority);
-                apply(match, flow);
-                finish(flow, rule.action, next);
+                judge(static_cast<std::uint16_t>(priority::kRuleTop - rule.priority), match,
+                      rule.action);
             }
         }
-        StageFlow otherwise = of_port(path, table, priority::kDefault);
-        finish(otherwise,
-               layer_enabled(port_, layer) ? default_action(path.direction) : RuleAction::Allow,
-               next);
+        judge(priority::kDefault, RuleMatch{},
+              layer_enabled(port_, layer) ? default_action(direction) : RuleAction::Allow);
     }
 
     void commit(const Path& path) {
@@ -185,7 +225,7 @@ class PortFirewall {
             fresh->match_eth_type(family)
                 .match_ct_state(bits(CtState::Tracked, CtState::New),
                                 bits(CtState::Tracked, CtState::New))
-                .ct({zone_, true, std::nullopt});
+                .ct({zone_, true, std::nullopt, mark_});
             fresh.go(path.next, out_, cookie_);
         }
         of_port(path, path.commit, priority::kDefault).go(path.next, out_, cookie_);
@@ -195,12 +235,14 @@ class PortFirewall {
     std::uint64_t cookie_;
     FlowSet& out_;
     std::uint16_t zone_;
+    std::uint32_t mark_;  // Of the connections that the port makes in its present subnet.
 };
 
 }  // namespace
 
 void firewall_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
     PortFirewall firewall(port, cookie, out);
+    out.zone = firewall.zone();
     firewall.no_echo();
     const auto outbound = constant(port, Direction::Outbound);
     const auto inbound = constant(port, Direction::Inbound);

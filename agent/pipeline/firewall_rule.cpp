@@ -114,4 +114,25 @@ void apply(const RuleMatch& match, StageFlow& flow) {
     }
 }
 
+void apply_to_connection(const RuleMatch& match, StageFlow& flow) {
+    if (match.eth_type != 0) {
+        flow->match_eth_type(match.eth_type);
+    }
+    if (match.protocol) {
+        flow->match_ct_ip_proto(*match.protocol);
+    }
+    if (match.source) {
+        flow->match_ct_ip_src(*match.source);
+    }
+    if (match.destination) {
+        flow->match_ct_ip_dst(*match.destination);
+    }
+    if (match.source_port) {
+        flow->match_ct_tp_src(match.source_port->value, match.source_port->mask);
+    }
+    if (match.destination_port) {
+        flow->match_ct_tp_dst(match.destination_port->value, match.destination_port->mask);
+    }
+}
+
 }  // namespace hnv::pipeline

@@ -28,6 +28,9 @@ struct RuleMatch {
 // TCP, UDP or SCTP.
 [[nodiscard]] std::vector<RuleMatch> expand(const policy::RuleSpec& rule);
 
+// To the packet itself.
 void apply(const RuleMatch& match, StageFlow& flow);
+// To the first packet of the connection that the packet belongs to.
+void apply_to_connection(const RuleMatch& match, StageFlow& flow);
 
 }  // namespace hnv::pipeline

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "ovs-integration/flow.h"
@@ -11,9 +12,17 @@
 
 namespace hnv::pipeline {
 
+// Who uses a connection tracking zone: connections of another user are not the present one's.
+struct ZoneUse {
+    std::uint16_t zone = 0;
+    std::uint32_t user = 0;  // ct_mark of its connections.
+    bool operator==(const ZoneUse&) const = default;
+};
+
 struct FlowSet {
     std::vector<ovs::Flow> flows;
     std::vector<ovs::Meter> meters;
+    std::optional<ZoneUse> zone;
     // A sentence when the object can only be realised in part.
     std::string shortfall;
 };

@@ -11,6 +11,9 @@ constexpr std::uint16_t kEthTypeArp = 0x0806;
 constexpr std::uint16_t kEthTypeIpv4 = 0x0800;
 constexpr std::uint16_t kEthTypeIpv6 = 0x86dd;
 constexpr std::uint8_t kUdp = 17;
+constexpr std::uint8_t kIcmpv6 = 58;
+constexpr std::uint8_t kFirstDiscovery = 133;  // Router solicitation; then RA, NS, NA, redirect.
+constexpr std::uint8_t kLastDiscovery = 137;
 constexpr std::uint16_t kDhcpServerPort = 67;
 
 class PortGuard {
@@ -93,6 +96,13 @@ void guard_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out
 }
 
 void guard_host(std::uint64_t cookie, FlowSet& out) {
+    // Router and neighbour discovery (RFC 4861) never leave the host: a guest could speak for
+    // another.
+    for (std::uint8_t type = kFirstDiscovery; type <= kLastDiscovery; ++type) {
+        StageFlow discovery(Table::Guard, priority::kHigh);
+        discovery->match_eth_type(kEthTypeIpv6).match_ip_proto(kIcmpv6).match_icmp_type(type);
+        discovery.drop(out, cookie);
+    }
     StageFlow(Table::Guard, priority::kMiss).drop(out, cookie);
 }
 

@@ -59,6 +59,11 @@ void replicate_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, Fl
             flow.end(out, cookie);
             flow = part_flow(subnet, Origin::Guest, part);
         }
+        const bool v4 = subnet.peers[i].pa.is_v4();
+        if (i != 0 && subnet.peers[i - 1].pa.is_v4() != v4) {
+            // The destination of the copy before would stay in force.
+            flow->set_tun_dst(v4 ? IpAddress{} : IpAddress::from_v4(0));
+        }
         towards(subnet.peers[i], flow);
         flow.resubmit(Table::Tunnel);
     }

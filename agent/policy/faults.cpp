@@ -48,6 +48,8 @@ const char* to_string(FaultKey key) {
             return "port-no-acl";
         case FaultKey::PortUnbound:
             return "port-unbound";
+        case FaultKey::PortDuplicate:
+            return "port-duplicate";
         case FaultKey::PortAddressUnknown:
             return "port-address-unknown";
         case FaultKey::RuleSyntax:
@@ -64,6 +66,12 @@ const char* to_string(FaultKey key) {
             return "switch-rejected";
     }
     return "";
+}
+
+bool is_conflict(FaultKey key) {
+    return key == FaultKey::VsidDuplicate || key == FaultKey::MappingConflict ||
+           key == FaultKey::CaConflict || key == FaultKey::SubnetTwoRouters ||
+           key == FaultKey::PortDuplicate;
 }
 
 void Faults::set(const RowRef& row, FaultKey key, std::optional<std::string> message) {

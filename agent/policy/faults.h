@@ -4,6 +4,7 @@
 // southbound about what the switch refused. Whoever raised a fault clears it.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <map>
 #include <optional>
@@ -27,6 +28,7 @@ enum class FaultKey : std::uint8_t {
     PaMissing,
     PortNoAcl,
     PortUnbound,
+    PortDuplicate,
     PortAddressUnknown,
     RuleSyntax,
     RulePriority,
@@ -35,7 +37,18 @@ enum class FaultKey : std::uint8_t {
     ReplicationLimit,
     SwitchRejected,
 };
+inline constexpr std::array kFaultKeys{
+    FaultKey::BadAddress,       FaultKey::VsidRange,          FaultKey::VsidDuplicate,
+    FaultKey::MappingConflict,  FaultKey::CaConflict,         FaultKey::EncapsulationUnsupported,
+    FaultKey::PaMissing,        FaultKey::PortNoAcl,          FaultKey::PortUnbound,
+    FaultKey::PortDuplicate,    FaultKey::PortAddressUnknown, FaultKey::RuleSyntax,
+    FaultKey::RulePriority,     FaultKey::SubnetTwoRouters,   FaultKey::RouterKey,
+    FaultKey::ReplicationLimit, FaultKey::SwitchRejected,
+};
 [[nodiscard]] const char* to_string(FaultKey key);
+// The row is in conflict with another that was there before it: which of the two is in force must
+// not change when the agent starts again.
+[[nodiscard]] bool is_conflict(FaultKey key);
 
 class Faults {
   public:

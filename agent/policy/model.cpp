@@ -82,12 +82,12 @@ void Model::set_tunnel_ports(const TunnelPorts& ports) {
 }
 
 std::vector<ObjectId> Model::commit() {
-    // Ports come after the subnets and mappings that they are made of, answers last; records that
+    // Ports come after the subnets and mappings that they are made of; records that
     // nothing refers to any more go when nobody looks at them.
     auto subnets = std::exchange(touched_subnets_, {});
     resolve_subnets(subnets);
-    resolve_ports();
     resolve_cas();
+    resolve_ports();
     for (const ObjectId& id : touched_) {
         if (id.kind != ObjectKind::Mac) {
             continue;
@@ -141,9 +141,10 @@ std::optional<RowRef> Model::row_of(const ObjectId& id) const {
     }
     if (id.kind == ObjectKind::Mac) {
         const auto first = subnet->second->by_mac.find(MacAddress::from_bits(id.detail));
-        if (first != subnet->second->by_mac.end()) {
-            return RowRef{SourceTable::MsVtepUcastMacsRemote, first->second->row};
+        if (first == subnet->second->by_mac.end()) {
+            return std::nullopt;
         }
+        return RowRef{SourceTable::MsVtepUcastMacsRemote, first->second->row};
     }
     return RowRef{SourceTable::MsVtepLogicalSwitch, subnet->second->row};
 }

@@ -114,18 +114,22 @@ class Model {
     void release(SubnetRecord& subnet);
     void remove_subnet(const Uuid& row);
     void remove_router(const Uuid& row);
-    void unbind_router(const Uuid& row, const RouterSpec& spec);
+    void unbind(const Uuid& router, const Uuid& subnet);
     void elect(std::uint32_t vsid);
     void touch_all_of(SubnetRecord& subnet);
     void retract_neighbours(SubnetRecord& subnet);
     void resolve_subnets(const std::unordered_set<SubnetRecord*>& touched);
     void check_router(const Uuid& row);
-    void publish_gateway(SubnetRecord& subnet);
+    void publish_gateways(SubnetRecord& subnet);
 
     // model_mappings.cpp
     LocatorRecord& locator_record(const Uuid& row);
     void remove_locator(const Uuid& row);
     void release(LocatorRecord& locator);
+    void unlist(LocatorRecord& locator);
+    void touch_twins(const LocatorSpec& spec);
+    void touch_twins(const SubnetRecord& subnet, const LocatorSpec& spec);
+    [[nodiscard]] static bool owns_ca(const MappingRecord& mapping);
     void remove_mapping(const Uuid& row);
     void link(MappingRecord& mapping);
     void unlink(MappingRecord& mapping);
@@ -151,6 +155,7 @@ class Model {
     [[nodiscard]] std::string why_blocked(PortRecord& port, PortView& view);
     [[nodiscard]] std::string find_addresses(const PortRecord& port, PortView& view) const;
     void report_port(const PortRecord& port, FaultKey key, const std::string& reason);
+    void check_port_rows(const PortRecord& port);
     void collect_rules(PortRecord& port, PortView& view);
 
     void clear_faults(const RowRef& row);
@@ -166,6 +171,7 @@ class Model {
     RouterMap routers_;
     std::unordered_map<Uuid, std::unique_ptr<LocatorRecord>> locators_;
     std::unordered_map<std::uint32_t, LocatorRecord*> locators_by_number_;
+    std::map<LocatorSpec, std::set<std::uint32_t>> locators_by_spec_;
     std::unordered_map<Uuid, MappingRecord> mappings_;
     std::map<Uuid, ProviderAddressSpec> provider_addresses_;
     std::unordered_map<std::string, std::unique_ptr<PortRecord>> ports_;

@@ -50,20 +50,56 @@ void Model::release(LocatorRecord& locator) {
 
 // References are strong: a mapping that names a locator comes with it in one transaction, and goes
 // before it. So a locator that appears or goes has no mappings that this commit does not see
-// anyway.
+// anyway; only others of the same value have to be looked at again.
 void Model::put(const Uuid& row, LocatorSpec spec) {
     LocatorRecord& locator = locator_record(row);
-    if (locator.spec && locator.spec != spec) {
+    if (locator.spec == spec) {
+        return;
+    }
+    if (locator.spec) {
         touch_pa(locator.spec->pa);
+        unlist(locator);
     }
     locator.spec = spec;
+    locators_by_spec_[spec].insert(locator.number);
+    touch_twins(spec);
 }
 
 void Model::remove_locator(const Uuid& row) {
     const auto entry = locators_.find(row);
-    if (entry != locators_.end()) {
+    if (entry != locators_.end() && entry->second->spec) {
+        unlist(*entry->second);
         entry->second->spec.reset();
         release(*entry->second);
+    }
+}
+
+void Model::unlist(LocatorRecord& locator) {
+    const auto twins = locators_by_spec_.find(*locator.spec);
+    twins->second.erase(locator.number);
+    if (twins->second.empty()) {
+        locators_by_spec_.erase(twins);
+    } else {
+        touch_twins(*locator.spec);
+    }
+}
+
+// Locators of one value (an IPv6 address in two spellings): one of them owns the peer's flows.
+void Model::touch_twins(const LocatorSpec& spec) {
+    const auto twins = locators_by_spec_.find(spec);
+    if (twins == locators_by_spec_.end() || twins->second.size() < 2) {
+        return;
+    }
+    for (const auto& [row, subnet] : subnets_) {
+        touch_twins(*subnet, spec);
+    }
+}
+
+void Model::touch_twins(const SubnetRecord& subnet, const LocatorSpec& spec) {
+    for (const std::uint32_t number : locators_by_spec_.at(spec)) {
+        if (subnet.locators.contains(number)) {
+            touch(ObjectKind::Peer, subnet.number, number);
+        }
     }
 }
 
@@ -149,6 +185,9 @@ void Model::count_locator(SubnetRecord& subnet, LocatorRecord& locator, bool add
     if (changed) {
         touch(ObjectKind::Peer, subnet.number, locator.number);
         touch(ObjectKind::Subnet, subnet.number);
+        if (locator.spec) {
+            touch_twins(subnet, *locator.spec);
+        }
     }
     if (count == 0) {
         subnet.locators.erase(locator.number);
@@ -215,13 +254,25 @@ void Model::remove_provider_address(const Uuid& row) {
     }
 }
 
+// Whether a mapping gives its MAC the right to its CA.
+bool Model::owns_ca(const MappingRecord& mapping) {
+    const SubnetRecord& subnet = *mapping.subnet;
+    if (!mapping.ca || subnet.gateways.contains(*mapping.ca)) {
+        return false;
+    }
+    const MappingRecord& first = *subnet.by_ca.at(*mapping.ca);
+    return first.mac == mapping.mac ||
+           (first.type == MappingType::LoadBalanced && mapping.type == MappingType::LoadBalanced);
+}
+
 // The first mapping of a list is in force. The others agree with it, or have a fault.
 void Model::check_conflicts(const MappingRecord* first, FaultKey key) {
     const bool by_ca = key == FaultKey::CaConflict;
     const NextMapping next = by_ca ? &MappingRecord::next_of_ca : &MappingRecord::next_of_mac;
     for (const MappingRecord* each = first; each != nullptr; each = each->*next) {
         const RowRef row{SourceTable::MsVtepUcastMacsRemote, each->row};
-        const bool agrees = by_ca ? each->mac == first->mac : each->locator == first->locator;
+        const bool agrees =
+            by_ca ? each->mac == first->mac : each->locator->spec == first->locator->spec;
         const bool shared =
             each->type == MappingType::LoadBalanced && first->type == MappingType::LoadBalanced;
         if (agrees || shared) {
@@ -244,8 +295,12 @@ void Model::resolve_cas() {
         const auto entry = subnet->by_ca.find(ca);
         if (entry != subnet->by_ca.end()) {
             check_conflicts(entry->second, FaultKey::CaConflict);
+            for (const MappingRecord* each = entry->second; each != nullptr;
+                 each = each->next_of_ca) {
+                touch_ports_of(*subnet, each->mac);  // Whose address it is.
+            }
         }
-        if (!subnet->in_force || subnet->gateway_published == ca) {
+        if (!subnet->in_force || subnet->gateways.contains(ca)) {
             continue;
         }
         if (entry == subnet->by_ca.end()) {
@@ -268,6 +323,11 @@ std::optional<PeerView> Model::peer(const ObjectId& id) const {
         return std::nullopt;
     }
     const LocatorSpec& spec = *locator->second->spec;
+    for (const std::uint32_t twin : locators_by_spec_.at(spec)) {
+        if (twin < number && entry->second->locators.contains(twin)) {
+            return std::nullopt;
+        }
+    }
     const std::uint32_t ofport =
         spec.encapsulation == Encapsulation::Vxlan ? tunnels_.vxlan_ofport : tunnels_.nvgre_ofport;
     return PeerView{entry->second->spec->vsid, spec, ofport};

@@ -28,6 +28,8 @@ void Model::put(const Uuid& row, PortSpec spec) {
     PortRecord& port = port_record(spec.name);
     port_rows_.insert_or_assign(row, spec.name);
     port.specs.put(row, std::move(spec));
+    // The agent makes an unbound row for an interface that has none; the controller's comes first.
+    port.specs.prefer([](const PortSpec& each) { return !each.vlan_bindings.empty(); });
     touch_port(port);
 }
 
@@ -166,7 +168,7 @@ std::string Model::find_addresses(const PortRecord& port, PortView& view) const 
     }
     view.mac = *port.attached_mac;
     for (const MappingRecord* each = of_mac->second; each != nullptr; each = each->next_of_mac) {
-        if (each->ca) {
+        if (owns_ca(*each)) {
             view.cas.push_back(*each->ca);
         }
     }
@@ -205,6 +207,16 @@ void Model::report_port(const PortRecord& port, FaultKey key, const std::string&
                     reason.empty() || !port.interface ? std::nullopt
                                                       : std::optional("port " + port.name +
                                                                       " is blocked, " + reason));
+    }
+}
+
+void Model::check_port_rows(const PortRecord& port) {
+    for (const auto& [row, spec] : port.specs.all()) {
+        const bool beaten = row != port.specs.row() && !spec.vlan_bindings.empty();
+        faults_.set({SourceTable::MsVtepPhysicalPort, row}, FaultKey::PortDuplicate,
+                    beaten ? std::optional("another Physical_Port is named " + port.name +
+                                           " and is in force; delete one of the two")
+                           : std::nullopt);
     }
 }
 
@@ -263,6 +275,7 @@ void Model::resolve_port(PortRecord& port) {
         view.arp_limit_pps = settings->arp_limit_pps;
     }
     const std::string reason = why_blocked(port, view);
+    check_port_rows(port);
 
     PortStatus status;
     status.name = port.name;

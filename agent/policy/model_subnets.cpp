@@ -129,39 +129,49 @@ void Model::retract_neighbours(SubnetRecord& subnet) {
          gone != touched_cas_.end() && gone->first == &subnet; ++gone) {
         neighbours_.erase(subnet.spec->vsid, gone->second);
     }
-    if (subnet.gateway_published) {
-        neighbours_.erase(subnet.spec->vsid, *subnet.gateway_published);
-        subnet.gateway_published.reset();
+    for (const IpAddress& gateway : subnet.gateways) {
+        neighbours_.erase(subnet.spec->vsid, gateway);
     }
+    subnet.gateways.clear();
 }
 
+// A router that is changed keeps its place among those that bind a subnet.
 void Model::put(const Uuid& row, RouterSpec spec) {
     const auto known = routers_.find(row);
-    if (known != routers_.end()) {
-        if (known->second == spec) {
-            return;
-        }
-        unbind_router(row, known->second);
+    if (known != routers_.end() && known->second == spec) {
+        return;
     }
+    std::map<Uuid, std::vector<IpPrefix>> wanted;
     if (spec.enabled) {
         for (const RouterSpec::Binding& binding : spec.bindings) {
-            SubnetRecord& subnet = subnet_record(binding.subnet);
-            subnet.bindings.emplace_back(row, binding.prefix);
-            touched_subnets_.insert(&subnet);
+            wanted[binding.subnet].push_back(binding.prefix);
         }
+    }
+    if (known != routers_.end()) {
+        for (const RouterSpec::Binding& binding : known->second.bindings) {
+            if (!wanted.contains(binding.subnet)) {
+                unbind(row, binding.subnet);
+            }
+        }
+        // Raised again by check_router() if it still binds a subnet of another router.
+        faults_.set({SourceTable::MsVtepLogicalRouter, row}, FaultKey::SubnetTwoRouters,
+                    std::nullopt);
+    }
+    for (auto& [subnet_row, prefixes] : wanted) {
+        SubnetRecord& subnet = subnet_record(subnet_row);
+        subnet.bindings.put(row, std::move(prefixes));
+        touched_subnets_.insert(&subnet);
     }
     routers_.insert_or_assign(row, std::move(spec));
 }
 
-void Model::unbind_router(const Uuid& row, const RouterSpec& spec) {
-    // Raised again by check_router() if it still binds a subnet of another router.
-    faults_.set({SourceTable::MsVtepLogicalRouter, row}, FaultKey::SubnetTwoRouters, std::nullopt);
-    for (const RouterSpec::Binding& binding : spec.bindings) {
-        const auto entry = subnets_.find(binding.subnet);
-        if (entry != subnets_.end()) {
-            std::erase_if(entry->second->bindings,
-                          [&row](const auto& bound) { return bound.first == row; });
-            touched_subnets_.insert(entry->second.get());
+void Model::unbind(const Uuid& router, const Uuid& subnet) {
+    const auto entry = subnets_.find(subnet);
+    if (entry != subnets_.end()) {
+        entry->second->bindings.remove(router);
+        touched_subnets_.insert(entry->second.get());
+        for (const auto& [other, prefixes] : entry->second->bindings.all()) {
+            check_router(other);
         }
     }
 }
@@ -171,7 +181,10 @@ void Model::remove_router(const Uuid& row) {
     if (known == routers_.end()) {
         return;
     }
-    unbind_router(row, known->second);
+    for (const RouterSpec::Binding& binding : known->second.bindings) {
+        unbind(row, binding.subnet);
+    }
+    faults_.set({SourceTable::MsVtepLogicalRouter, row}, FaultKey::SubnetTwoRouters, std::nullopt);
     routers_.erase(known);
 }
 
@@ -197,7 +210,7 @@ void Model::check_router(const Uuid& row) {
     for (const RouterSpec::Binding& binding : known->second.bindings) {
         const auto entry = subnets_.find(binding.subnet);
         if (known->second.enabled && entry != subnets_.end() &&
-            entry->second->bindings.front().first != row) {
+            entry->second->bindings.row() != row) {
             message = "the subnet of switch_binding " + binding.prefix.to_string() +
                       " already belongs to another Logical_Router; take it out of one of them";
         }
@@ -205,26 +218,36 @@ void Model::check_router(const Uuid& row) {
     faults_.set({SourceTable::MsVtepLogicalRouter, row}, FaultKey::SubnetTwoRouters, message);
 }
 
-void Model::publish_gateway(SubnetRecord& subnet) {
-    std::optional<IpAddress> gateway;
-    if (subnet.in_force && !subnet.bindings.empty()) {
-        gateway = gateway_of(subnet.bindings.front().second);
+// One gateway for each prefix of the subnet's router.
+void Model::publish_gateways(SubnetRecord& subnet) {
+    std::set<IpAddress> gateways;
+    if (const auto* prefixes = subnet.bindings.spec(); subnet.in_force && prefixes != nullptr) {
+        for (const IpPrefix& prefix : *prefixes) {
+            gateways.insert(gateway_of(prefix));
+        }
     }
-    if (subnet.gateway_published && subnet.gateway_published != gateway && subnet.spec) {
-        neighbours_.erase(subnet.spec->vsid, *subnet.gateway_published);
-        touched_cas_.insert({&subnet, *subnet.gateway_published});
+    if (subnet.spec) {
+        for (const IpAddress& gone : subnet.gateways) {
+            if (!gateways.contains(gone)) {
+                neighbours_.erase(subnet.spec->vsid, gone);
+                touched_cas_.insert({&subnet, gone});
+            }
+        }
+        for (const IpAddress& gateway : gateways) {
+            neighbours_.set(subnet.spec->vsid, gateway, router_mac_);
+            if (!subnet.gateways.contains(gateway)) {
+                touched_cas_.insert({&subnet, gateway});
+            }
+        }
     }
-    if (gateway) {
-        neighbours_.set(subnet.spec->vsid, *gateway, router_mac_);
-    }
-    subnet.gateway_published = gateway;
+    subnet.gateways = std::move(gateways);
 }
 
 void Model::resolve_subnets(const std::unordered_set<SubnetRecord*>& touched) {
     for (SubnetRecord* subnet : touched) {
         touch(ObjectKind::Subnet, subnet->number);
-        publish_gateway(*subnet);
-        for (const auto& [router, prefix] : subnet->bindings) {
+        publish_gateways(*subnet);
+        for (const auto& [router, prefixes] : subnet->bindings.all()) {
             check_router(router);
         }
     }
@@ -253,9 +276,12 @@ std::optional<SubnetView> Model::subnet(const ObjectId& id) const {
         }
     }
     std::sort(view.local_ports.begin(), view.local_ports.end());
+    // One copy to each provider address, by VXLAN if there is a choice.
     std::sort(view.peers.begin(), view.peers.end(), [](const auto& a, const auto& b) {
-        return std::tie(a.encapsulation, a.pa) < std::tie(b.encapsulation, b.pa);
+        return std::tie(a.pa, a.encapsulation) < std::tie(b.pa, b.encapsulation);
     });
+    const auto same_pa = [](const auto& a, const auto& b) { return a.pa == b.pa; };
+    view.peers.erase(std::unique(view.peers.begin(), view.peers.end(), same_pa), view.peers.end());
     return view;
 }
 

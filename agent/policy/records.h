@@ -6,6 +6,7 @@
 // goes. So a row that is in error never disturbs one that was there before.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -40,7 +41,14 @@ class Claims {
     void remove(const Uuid& row) {
         std::erase_if(rows_, [&row](const auto& claim) { return claim.first == row; });
     }
+    // Those that `better` holds for go before the others.
+    template <typename Better>
+    void prefer(Better better) {
+        std::stable_partition(rows_.begin(), rows_.end(),
+                              [&better](const auto& claim) { return better(claim.second); });
+    }
     [[nodiscard]] bool empty() const { return rows_.empty(); }
+    [[nodiscard]] const std::vector<std::pair<Uuid, Spec>>& all() const { return rows_; }
     // Of the claim in force; null when there is none.
     [[nodiscard]] const Spec* spec() const { return empty() ? nullptr : &rows_.front().second; }
     [[nodiscard]] std::optional<Uuid> row() const {
@@ -81,10 +89,10 @@ struct SubnetRecord {
     std::size_t mappings = 0;
     // Ports bound to it.
     std::set<PortRecord*> ports;
-    // The router that binds it, and where; the first one, if several do.
-    std::vector<std::pair<Uuid, IpPrefix>> bindings;
-    // What has been given to the neighbour table, to be taken back from there.
-    std::optional<IpAddress> gateway_published;
+    // The routers that bind it, and with which prefixes.
+    Claims<std::vector<IpPrefix>> bindings;
+    // The gateways that the neighbour table answers for.
+    std::set<IpAddress> gateways;
 };
 
 struct PortRecord {

@@ -25,7 +25,38 @@ template <typename T, typename Meet>
     return a.first <= b.last && b.first <= a.last;
 }
 
+[[nodiscard]] bool any_of_family(const std::vector<IpPrefix>& prefixes, bool v4) {
+    return prefixes.empty() ||
+           std::any_of(prefixes.begin(), prefixes.end(),
+                       [v4](const auto& each) { return each.address.is_v4() == v4; });
+}
+
+[[nodiscard]] bool has_ports(std::uint8_t protocol) {
+    return protocol == 6 || protocol == 17 || protocol == 132;  // TCP, UDP, SCTP
+}
+
+[[nodiscard]] bool exists_in(std::uint8_t protocol, bool v4) {
+    constexpr std::uint8_t kIcmp = 1;
+    constexpr std::uint8_t kIcmpv6 = 58;
+    return protocol != (v4 ? kIcmpv6 : kIcmp);
+}
+
 }  // namespace
+
+bool can_match(const RuleSpec& rule) {
+    const bool ports = !rule.source_ports.empty() || !rule.destination_ports.empty();
+    for (const bool v4 : {true, false}) {
+        const bool protocol =
+            rule.protocols.empty() ||
+            std::any_of(rule.protocols.begin(), rule.protocols.end(), [&](std::uint8_t each) {
+                return exists_in(each, v4) && (!ports || has_ports(each));
+            });
+        if (protocol && any_of_family(rule.sources, v4) && any_of_family(rule.destinations, v4)) {
+            return true;
+        }
+    }
+    return false;
+}
 
 bool overlap(const RuleSpec& a, const RuleSpec& b) {
     return any_meet(a.sources, b.sources, prefixes_meet) &&

@@ -70,7 +70,7 @@ struct RouterSpec {
 struct LocatorSpec {
     Encapsulation encapsulation{};
     IpAddress pa;
-    bool operator==(const LocatorSpec&) const = default;
+    auto operator<=>(const LocatorSpec&) const = default;
 };
 
 // A CA-PA mapping (Ucast_Macs_Remote).

@@ -76,8 +76,6 @@ class Southbound {
     void start() { started_ = true; }
     // Reads the switch back and repairs it.
     void audit();
-    // Forgets the connections tracked in a zone.
-    void flush_zone(std::uint16_t zone);
 
     void run();
     void wait();
@@ -104,7 +102,12 @@ class Southbound {
     void queue(std::vector<FlowChange> changes);
     void queue(FlowChange change);
     void retract_meters(const policy::ObjectId& owner);
+    void note_zone(const policy::ObjectId& owner, const std::optional<pipeline::ZoneUse>& use);
+    void flush_zones();
     void no_longer_refused(const std::string& key);
+    void abandon_read_back();
+    void refuse_meter(std::uint32_t id, const std::string& error);
+    [[nodiscard]] std::vector<FlowChange> take_pending();
     void send_bundle();
     void send_meters();
     void end_bundle();
@@ -140,6 +143,7 @@ class Southbound {
     struct {
         std::uint32_t flows_xid = 0;
         std::uint32_t meters_xid = 0;
+        std::int64_t deadline = 0;
         bool flows_done = false;
         bool meters_done = false;
         ReadBackIndex missing;  // Key hash → fingerprint of what has not been seen (right) yet.
@@ -149,11 +153,15 @@ class Southbound {
     std::unordered_map<policy::ObjectId, std::vector<ovs::Meter>> meters_;
     std::map<std::uint32_t, ovs::Meter> installed_meters_;
     std::map<std::uint32_t, std::optional<ovs::Meter>> pending_meters_;
+    std::map<std::uint32_t, std::uint32_t>
+        sent_meters_;  // xid → meter, until the bundle has ended.
+    // Connection tracking zones by owner, and those that changed hands.
+    std::unordered_map<policy::ObjectId, pipeline::ZoneUse> zones_;
+    std::set<std::uint16_t> stale_zones_;
 
     // Flows, by key, that the switch did not take and that are still wanted.
     std::unordered_map<std::string, policy::ObjectId> refused_flows_;
     std::vector<Verdict> verdicts_;
-    unsigned failures_ = 0;  // In a row.
     std::int64_t retry_at_ = 0;
     Counters counters_;
 };

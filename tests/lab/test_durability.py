@@ -16,7 +16,7 @@ import ovs.stream  # noqa: E402
 from hnvlab import testing  # noqa: E402
 from hnvlab.agent import SOURCE_DIR, binary  # noqa: E402
 
-KILLS = 10
+KILLS = 25
 PAIR = ("first", "second")
 
 

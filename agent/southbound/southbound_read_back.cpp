@@ -1,0 +1,117 @@
+// What the switch has, compared with what it should have.
+#include <utility>
+
+#include "ovs-integration/event_loop.h"
+#include "ovs-integration/log.h"
+#include "southbound/southbound.h"
+
+namespace hnv::southbound {
+
+namespace {
+
+constexpr const char* kModule = "southbound";
+// A million flows take some seconds.
+constexpr std::int64_t kReadBackMsec = 120'000;
+
+}  // namespace
+
+void Southbound::begin_read_back() {
+    state_ = State::ReadingBack;
+    ++counters_.read_backs;
+    counters_.kept = counters_.repaired = counters_.stray = 0;
+    pending_.clear();
+    installed_meters_.clear();
+    read_back_ = {};
+    read_back_.missing.reserve(store_.size());
+    store_.for_each([this](const policy::ObjectId&, std::string_view key, std::uint64_t print) {
+        read_back_.missing.emplace(key_hash(key), print);
+    });
+    read_back_.deadline = ovs::now_msec() + kReadBackMsec;
+    read_back_.meters_xid = next_xid_++;
+    read_back_.flows_xid = next_xid_++;
+    connection_.send(ovs::encode_all_meters_request(read_back_.meters_xid));
+    connection_.send(ovs::encode_all_flows_request(read_back_.flows_xid));
+}
+
+// What the switch has can't be told on this connection; the next one begins anew.
+void Southbound::abandon_read_back() {
+    if (state_ == State::ReadingBack) {
+        log::warn(kModule, "the switch could not be read back; connecting again");
+        go_offline();
+        connection_.reconnect();
+    }
+}
+
+void Southbound::handle_flows(const ovs::FlowStats& stats) {
+    if (state_ != State::ReadingBack || stats.xid != read_back_.flows_xid) {
+        return;
+    }
+    for (const ovs::FlowRecord& record : stats.flows) {
+        const std::string key = record.flow.key();
+        const auto wanted = read_back_.missing.find(key_hash(key));
+        if (wanted == read_back_.missing.end()) {
+            ++counters_.stray;
+            queue({FlowChange::Kind::Delete, {}, flow_of_key(key)});
+        } else if (wanted->second == fingerprint(record.flow)) {
+            ++counters_.kept;
+            read_back_.missing.erase(wanted);
+        }  // Else it is replaced: it stays among the missing.
+    }
+    if (!stats.more) {
+        read_back_.flows_done = true;
+        end_read_back();
+    }
+}
+
+void Southbound::handle_meters(const ovs::MeterConfigs& configs) {
+    if (state_ != State::ReadingBack || configs.xid != read_back_.meters_xid) {
+        return;
+    }
+    for (const ovs::Meter& meter : configs.meters) {
+        installed_meters_[meter.id] = meter;
+    }
+    if (!configs.more) {
+        read_back_.meters_done = true;
+        end_read_back();
+    }
+}
+
+void Southbound::end_read_back() {
+    if (!read_back_.flows_done || !read_back_.meters_done) {
+        return;
+    }
+    state_ = State::Idle;
+    counters_.repaired = read_back_.missing.size();
+    std::unordered_set<policy::ObjectId> incomplete;
+    if (!read_back_.missing.empty()) {
+        store_.for_each([&](const policy::ObjectId& owner, std::string_view key, std::uint64_t) {
+            if (read_back_.missing.contains(key_hash(key))) {
+                incomplete.insert(owner);
+            }
+        });
+    }
+    for (const policy::ObjectId& owner : incomplete) {
+        for (ovs::Flow& flow : compile_(owner).flows) {
+            if (read_back_.missing.contains(key_hash(flow.key()))) {
+                queue({FlowChange::Kind::Add, owner, std::move(flow)});
+            }
+        }
+    }
+    pending_meters_.clear();
+    for (const auto& [id, meter] : installed_meters_) {
+        pending_meters_[id] = std::nullopt;
+    }
+    for (const auto& [owner, meters] : meters_) {
+        for (const ovs::Meter& meter : meters) {
+            pending_meters_[meter.id] = meter;
+        }
+    }
+    read_back_ = {};
+    log::info(kModule, "read the switch back: " + std::to_string(counters_.kept) +
+                           " flows are right, " + std::to_string(counters_.repaired) +
+                           " missing or wrong, " + std::to_string(counters_.stray) + " stray");
+    queue(compile_all({deferred_.begin(), deferred_.end()}));
+    deferred_.clear();
+}
+
+}  // namespace hnv::southbound

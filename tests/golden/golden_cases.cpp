@@ -1,0 +1,201 @@
+#include "golden_cases.h"
+
+#include "pipeline/compile.h"
+#include "support/policy_builder.h"
+
+namespace hnv::test {
+
+namespace {
+
+using pipeline::compile;
+using pipeline::FlowSet;
+using policy::Direction;
+using policy::Encapsulation;
+using policy::PortView;
+using policy::RuleAction;
+using policy::RuleLayer;
+using policy::RuleSpec;
+
+constexpr std::uint64_t kSqlMac = 0x00155d50010b;
+constexpr std::uint64_t kWebMac = 0x00155d50010c;
+
+// "contoso-sql", active, without rules.
+PortView sql_port() {
+    PortView port;
+    port.name = "contoso-sql";
+    port.ofport = 5;
+    port.active = true;
+    port.vsid = 5001;
+    port.mac = mac(kSqlMac);
+    port.cas = {ip("10.1.1.11")};
+    return port;
+}
+
+RuleSpec allow(Direction direction) { return rule("contoso-sql", direction); }
+
+PortView allow_all_port() {
+    PortView port = sql_port();
+    port.rules = {allow(Direction::Outbound), allow(Direction::Inbound)};
+    return port;
+}
+
+FlowSet host() { return compile(policy::HostView{1, 2}); }
+
+FlowSet host_without_tunnels() { return compile(policy::HostView{}); }
+
+FlowSet port_allow_all() { return compile(allow_all_port()); }
+
+FlowSet port_block_all() {
+    PortView port = allow_all_port();
+    for (RuleSpec& each : port.rules) {
+        each.action = RuleAction::Block;
+    }
+    return compile(port);
+}
+
+FlowSet port_blocked() {
+    PortView port;
+    port.name = "contoso-sql";
+    port.ofport = 5;
+    return compile(port);
+}
+
+// No inbound rule: what comes unasked is blocked, replies are not.
+FlowSet port_outbound_only() {
+    PortView port = sql_port();
+    port.rules = {allow(Direction::Outbound)};
+    return compile(port);
+}
+
+FlowSet port_two_layers() {
+    PortView port = sql_port();
+    port.cas = {ip("10.1.1.11"), ip("2001:db8::11")};
+    RuleSpec block = rule("contoso-sql", Direction::Outbound, RuleAction::Block, 100);
+    block.layer = RuleLayer::Admin;
+    block.destinations = {prefix("169.254.0.0/16"), prefix("fe80::/10")};
+    RuleSpec admin_out = rule("contoso-sql", Direction::Outbound, RuleAction::Allow, 65000);
+    admin_out.layer = RuleLayer::Admin;
+    RuleSpec admin_in = rule("contoso-sql", Direction::Inbound, RuleAction::Allow, 65000);
+    admin_in.layer = RuleLayer::Admin;
+    RuleSpec sql = rule("contoso-sql", Direction::Inbound, RuleAction::Allow, 101);
+    sql.sources = {prefix("10.1.1.0/24")};
+    sql.protocols = {6};
+    sql.destination_ports = {{1433, 1434}};
+    RuleSpec ping = rule("contoso-sql", Direction::Inbound, RuleAction::Allow, 102);
+    ping.protocols = {1, 58};
+    port.rules = {block, admin_out, admin_in, sql, ping};
+    return compile(port);
+}
+
+FlowSet port_appliance() {
+    PortView port = allow_all_port();
+    port.mac_spoofing_allowed = true;
+    port.ip_forwarding_allowed = true;
+    port.arp_limit_pps = 100;
+    return compile(port);
+}
+
+FlowSet port_mac_spoofing() {
+    PortView port = allow_all_port();
+    port.mac_spoofing_allowed = true;
+    return compile(port);
+}
+
+FlowSet port_without_address() {
+    PortView port = allow_all_port();
+    port.cas.clear();
+    return compile(port);
+}
+
+FlowSet subnet() {
+    policy::SubnetView view;
+    view.vsid = 5001;
+    view.router_mac = policy::Model::kDefaultRouterMac;
+    view.local_ports = {5, 6};
+    view.peers = {{Encapsulation::Vxlan, ip("192.168.2.20")},
+                  {Encapsulation::Vxlan, ip("192.168.3.30")},
+                  {Encapsulation::Nvgre, ip("192.168.4.40")}};
+    return compile(view);
+}
+
+FlowSet subnet_alone() {
+    policy::SubnetView view;
+    view.vsid = 5001;
+    return compile(view);
+}
+
+FlowSet peer(Encapsulation encapsulation, std::string_view pa, std::uint32_t ofport) {
+    return compile(policy::PeerView{5001, {encapsulation, ip(pa)}, ofport});
+}
+FlowSet peer_vxlan() { return peer(Encapsulation::Vxlan, "192.168.2.20", 1); }
+FlowSet peer_vxlan_over_ipv6() { return peer(Encapsulation::Vxlan, "2001:db8:2::20", 1); }
+FlowSet peer_nvgre() { return peer(Encapsulation::Nvgre, "192.168.4.40", 2); }
+FlowSet peer_without_tunnel() { return peer(Encapsulation::Nvgre, "192.168.4.40", 0); }
+
+FlowSet mac_of(Encapsulation encapsulation, std::string_view pa, bool local) {
+    return compile(policy::MacView{5001, mac(kWebMac), {encapsulation, ip(pa)}, local});
+}
+FlowSet mac_vxlan() { return mac_of(Encapsulation::Vxlan, "192.168.2.20", false); }
+FlowSet mac_nvgre() { return mac_of(Encapsulation::Nvgre, "192.168.4.40", false); }
+FlowSet mac_local_pa() { return mac_of(Encapsulation::Vxlan, "192.168.1.10", true); }
+
+// Host 1 of the deployment that the README shows: two tenants with the same addresses.
+FlowSet two_tenants_host1() {
+    PolicyBuilder policy;
+    policy.provider_address(1, "192.168.1.10/24");
+    policy.locator(1, "192.168.1.10");
+    policy.locator(2, "192.168.2.20");
+    std::vector<policy::InterfaceSpec> interfaces;
+    std::uint32_t row = 1;
+    for (const auto& [vsid, name, macs] : {std::tuple(5001U, "contoso-sql", 0x00155d500100ULL),
+                                           std::tuple(6001U, "fabrikam-sql", 0x00155d600100ULL)}) {
+        policy.subnet(row, vsid);
+        policy.router(row, {{"10.1.1.0/24", row}});
+        policy.mapping(2 * row, row, 1, macs + 11, "10.1.1.11");
+        policy.mapping(2 * row + 1, row, 2, macs + 12, "10.1.1.12");
+        policy.port(row, name, row);
+        policy.allow_all(2 * row, name);
+        interfaces.push_back(plug(name, 10 + row, macs + 11));
+        ++row;
+    }
+    policy.model.set_interfaces(interfaces);
+    policy.model.set_tunnel_ports({1, 2});
+    policy.commit();
+    FlowSet all;
+    policy.model.for_each_object([&](const policy::ObjectId& id) {
+        const FlowSet set = compile(policy.model, id);
+        all.flows.insert(all.flows.end(), set.flows.begin(), set.flows.end());
+        all.meters.insert(all.meters.end(), set.meters.begin(), set.meters.end());
+    });
+    return all;
+}
+
+}  // namespace
+
+const std::vector<GoldenCase>& golden_cases() {
+    static const std::vector<GoldenCase> cases{
+        {"host", host},
+        {"host_without_tunnels", host_without_tunnels},
+        {"port_allow_all", port_allow_all},
+        {"port_block_all", port_block_all},
+        {"port_blocked", port_blocked},
+        {"port_outbound_only", port_outbound_only},
+        {"port_two_layers", port_two_layers},
+        {"port_appliance", port_appliance},
+        {"port_mac_spoofing", port_mac_spoofing},
+        {"port_without_address", port_without_address},
+        {"subnet", subnet},
+        {"subnet_alone", subnet_alone},
+        {"peer_vxlan", peer_vxlan},
+        {"peer_vxlan_over_ipv6", peer_vxlan_over_ipv6},
+        {"peer_nvgre", peer_nvgre},
+        {"peer_without_tunnel", peer_without_tunnel},
+        {"mac_vxlan", mac_vxlan},
+        {"mac_nvgre", mac_nvgre},
+        {"mac_local_pa", mac_local_pa},
+        {"two_tenants_host1", two_tenants_host1},
+    };
+    return cases;
+}
+
+}  // namespace hnv::test

@@ -1,0 +1,173 @@
+// Policy in, flows out, as text that a person can read and paste into a shell.
+//
+// HNV_UPDATE_GOLDEN=1 writes the files anew; look at the difference before believing it.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <tuple>
+
+#include "golden_cases.h"
+#include "support/command.h"
+#include "support/policy_builder.h"
+
+namespace hnv::test {
+namespace {
+
+using pipeline::FlowSet;
+using pipeline::Table;
+
+// By table, within it by falling priority.
+std::string text_of(const FlowSet& set) {
+    std::vector<std::tuple<unsigned, int, std::string>> flows;
+    for (const ovs::Flow& flow : set.flows) {
+        flows.emplace_back(flow.table, -flow.priority, ovs::to_text(flow));
+    }
+    std::sort(flows.begin(), flows.end());
+    std::vector<std::string> meters;
+    for (const ovs::Meter& meter : set.meters) {
+        meters.push_back(
+            "# meter=" + std::to_string(meter.id) + ",pktps,burst,stats,band=type=drop,rate=" +
+            std::to_string(meter.rate_pps) + ",burst_size=" + std::to_string(meter.burst) + "\n");
+    }
+    std::sort(meters.begin(), meters.end());
+    std::string text;
+    for (const std::string& meter : meters) {
+        text += meter;
+    }
+    for (const auto& [table, priority, flow] : flows) {
+        text += flow + "\n";
+    }
+    return text;
+}
+
+std::string file_of(const GoldenCase& golden) {
+    return std::string(HNV_TEST_DATA_DIR) + "/" + golden.name + ".txt";
+}
+
+std::string contents(const std::string& file) {
+    std::ostringstream text;
+    text << std::ifstream(file).rdbuf();
+    return text.str();
+}
+
+// The numbers that follow `marker` in a flow's actions.
+std::vector<std::uint32_t> numbers_after(const std::string& text, const std::string& marker) {
+    std::vector<std::uint32_t> numbers;
+    const std::string actions = text.substr(text.find(" actions="));
+    for (auto at = actions.find(marker); at != std::string::npos; at = actions.find(marker, at)) {
+        at += marker.size();
+        numbers.push_back(static_cast<std::uint32_t>(std::stoul(actions.substr(at))));
+    }
+    return numbers;
+}
+
+// The tables that a flow sends packets to.
+std::vector<std::uint32_t> targets_of(const std::string& text) {
+    std::vector<std::uint32_t> tables;
+    for (const char* marker : {"goto_table:", "resubmit(,", "ct(table=", ",table="}) {
+        const auto some = numbers_after(text, marker);
+        tables.insert(tables.end(), some.begin(), some.end());
+    }
+    return tables;
+}
+
+class Golden : public testing::TestWithParam<GoldenCase> {};
+
+TEST_P(Golden, FlowsAreAsWritten) {
+    const std::string actual = text_of(GetParam().flows());
+    if (std::getenv("HNV_UPDATE_GOLDEN") != nullptr) {
+        std::ofstream(file_of(GetParam())) << actual;
+    }
+    EXPECT_EQ(actual, contents(file_of(GetParam())));
+}
+
+TEST_P(Golden, OvsOfctlAcceptsTheFlows) {
+    const CommandOutcome outcome =
+        run_command({"ovs-ofctl", "-O", "OpenFlow14", "parse-flows", file_of(GetParam())});
+    EXPECT_TRUE(outcome.succeeded) << outcome.output;
+}
+
+TEST_P(Golden, TheSameViewGivesTheSameFlows) {
+    EXPECT_EQ(text_of(GetParam().flows()), text_of(GetParam().flows()));
+}
+
+TEST_P(Golden, PacketsGoToHigherTablesOnly) {
+    for (const ovs::Flow& flow : GetParam().flows().flows) {
+        EXPECT_LT(flow.table, pipeline::kTableCount);
+        for (const std::uint32_t target : targets_of(ovs::to_text(flow))) {
+            EXPECT_LT(target, pipeline::kTableCount);
+            const bool next_part =
+                flow.table == static_cast<unsigned>(Table::Replicate) && target == flow.table;
+            EXPECT_TRUE(target > flow.table || next_part) << ovs::to_text(flow);
+        }
+    }
+}
+
+TEST_P(Golden, EveryPacketInIsMetered) {
+    const FlowSet set = GetParam().flows();
+    for (const ovs::Flow& flow : set.flows) {
+        const std::string text = ovs::to_text(flow);
+        EXPECT_EQ(text.find("CONTROLLER"), std::string::npos) << text;  // output:CONTROLLER
+        EXPECT_EQ(text.find("dec_ttl"), std::string::npos) << text;     // Sends one at TTL 0.
+        const auto meters = numbers_after(text, "meter_id=");
+        EXPECT_EQ(meters.size(), text.find("controller(") == std::string::npos ? 0U : 1U) << text;
+        for (const std::uint32_t id : meters) {
+            EXPECT_TRUE(std::any_of(set.meters.begin(), set.meters.end(),
+                                    [id](const ovs::Meter& meter) { return meter.id == id; }))
+                << text;
+        }
+    }
+}
+
+TEST_P(Golden, CookiesCarryTheMark) {
+    for (const ovs::Flow& flow : GetParam().flows().flows) {
+        EXPECT_EQ(flow.cookie & pipeline::kCookieMarkMask, pipeline::kCookieMark);
+    }
+}
+
+TEST_P(Golden, PrioritiesStayInTheirRange) {
+    namespace priority = pipeline::priority;
+    const std::set<unsigned> layers{static_cast<unsigned>(Table::FirewallOutAdmin),
+                                    static_cast<unsigned>(Table::FirewallOutController),
+                                    static_cast<unsigned>(Table::FirewallInAdmin),
+                                    static_cast<unsigned>(Table::FirewallInController)};
+    for (const ovs::Flow& flow : GetParam().flows().flows) {
+        EXPECT_LE(flow.priority, layers.contains(flow.table) ? priority::kInvalid : priority::kHigh)
+            << ovs::to_text(flow);
+    }
+}
+
+TEST_P(Golden, NoFlowIsThereTwice) {
+    std::set<std::string> keys;
+    for (const ovs::Flow& flow : GetParam().flows().flows) {
+        EXPECT_TRUE(keys.insert(flow.key()).second) << ovs::to_text(flow);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, Golden, testing::ValuesIn(golden_cases()),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+// The cases together use every table, and the host gives each a miss flow of its own.
+TEST(GoldenTables, EveryTableHasAMissFlow) {
+    std::set<unsigned> with_miss;
+    for (const ovs::Flow& flow : golden_cases().front().flows().flows) {
+        if (flow.priority == pipeline::priority::kMiss && flow.match.empty()) {
+            with_miss.insert(flow.table);
+        }
+    }
+    EXPECT_EQ(with_miss.size(), pipeline::kTableCount);
+}
+
+TEST(GoldenRegisters, NoTwoUsesShareOne) {
+    using pipeline::Reg;
+    const std::vector<Reg> all{Reg::Vsid,   Reg::Source,        Reg::Destination,
+                               Reg::Origin, Reg::Encapsulation, Reg::Part};
+    EXPECT_EQ(std::set<Reg>(all.begin(), all.end()).size(), all.size());
+}
+
+}  // namespace
+}  // namespace hnv::test

@@ -1,0 +1,285 @@
+#include "random_policy.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+
+namespace hnv::test {
+
+using namespace policy;
+
+namespace {
+
+constexpr std::uint32_t kSubnets = 4;
+constexpr std::uint32_t kRouters = 2;
+constexpr std::uint32_t kLocators = 5;
+constexpr std::uint32_t kMappings = 8;
+constexpr std::uint32_t kPorts = 4;
+constexpr std::uint32_t kRules = 8;
+constexpr std::uint32_t kProviderAddresses = 2;
+constexpr std::uint64_t kMacBase = 0x00155d000000;
+
+std::string port_name(std::uint32_t number) { return "port-" + std::to_string(number); }
+
+std::string pa_text(std::uint32_t number) { return "192.168.7." + std::to_string(number + 1); }
+
+// A locator's contents never change: they follow from its row.
+LocatorSpec locator_of(std::uint32_t row) {
+    return {row % 3 == 2 ? Encapsulation::Nvgre : Encapsulation::Vxlan, ip(pa_text(row))};
+}
+
+std::string ca_text(std::uint32_t number) {
+    return (number % 5 == 4 ? "2001:db8::" : "10.0.0.") + std::to_string(number);
+}
+
+}  // namespace
+
+std::uint64_t seed() {
+    const char* given = std::getenv("HNV_SEED");
+    const std::uint64_t value =
+        given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+    std::cout << "HNV_SEED=" << value << "\n";
+    return value;
+}
+
+void RandomPolicy::change_subnet(Model& model) {
+    const std::uint32_t row = below(kSubnets);
+    if (chance(30)) {
+        return remove(model, subnets_, SourceTable::MsVtepLogicalSwitch, row);
+    }
+    put(model, subnets_, row, SubnetSpec{5000 + pick(row, 2, 3), "subnet", "rdid"});
+}
+
+void RandomPolicy::change_router(Model& model) {
+    const std::uint32_t row = below(kRouters);
+    if (chance(30)) {
+        return remove(model, routers_, SourceTable::MsVtepLogicalRouter, row);
+    }
+    RouterSpec spec{"router", chance(80), {}};
+    for (std::uint32_t subnet = 0; subnet < kSubnets; ++subnet) {
+        const bool may = collisions_ == Collisions::Allowed || subnet % kRouters == row;
+        if (may && chance(60)) {
+            spec.bindings.push_back(
+                {prefix(chance(50) ? "10.0.0.0/24" : "10.0.0.3/24"), uuid(subnet)});
+        }
+    }
+    put(model, routers_, row, std::move(spec));
+}
+
+void RandomPolicy::change_mapping(Model& model) {
+    const std::uint32_t row = below(kMappings);
+    if (chance(35)) {
+        remove(model, mappings_, SourceTable::MsVtepUcastMacsRemote, row);
+        return drop_unused_locators(model);
+    }
+    const std::uint32_t locator = below(kLocators);
+    const auto put_locator = [&] { put(model, locators_, locator, locator_of(locator)); };
+    const bool before = chance(50);
+    if (before) {
+        put_locator();
+    }
+    MappingSpec spec;
+    spec.subnet = uuid(below(kSubnets));
+    spec.locator = uuid(locator);
+    spec.mac = mac(kMacBase + pick(row, 2, 6));
+    spec.type = static_cast<MappingType>(below(3));
+    if (chance(85)) {
+        spec.ca = ip(ca_text(pick(row, 2, 6)));
+    }
+    put(model, mappings_, row, spec);
+    if (!before) {
+        put_locator();
+    }
+    drop_unused_locators(model);
+}
+
+void RandomPolicy::drop_unused_locators(Model& model) {
+    for (std::uint32_t row = 0; row < kLocators; ++row) {
+        const bool used = std::any_of(mappings_.begin(), mappings_.end(), [row](const auto& each) {
+            return each.second.locator == uuid(row);
+        });
+        if (!used && locators_.contains(row) && chance(50)) {
+            remove(model, locators_, SourceTable::MsVtepPhysicalLocator, row);
+        }
+    }
+}
+
+void RandomPolicy::change_port(Model& model) {
+    const std::uint32_t row = below(kPorts);
+    if (chance(25)) {
+        return remove(model, ports_, SourceTable::MsVtepPhysicalPort, row);
+    }
+    PortSpec spec{port_name(pick(row, 1, kPorts)), {}};
+    if (chance(90)) {
+        spec.vlan_bindings[0] = uuid(below(kSubnets));
+    }
+    put(model, ports_, row, std::move(spec));
+}
+
+void RandomPolicy::change_settings(Model& model) {
+    const std::uint32_t row = below(kPorts);
+    if (chance(40)) {
+        return remove(model, settings_, SourceTable::HostPortSettings, row);
+    }
+    put(model, settings_, row,
+        PortSettingsSpec{port_name(pick(row, 1, kPorts)), chance(50), chance(50),
+                         chance(50) ? std::optional(100 + below(3)) : std::nullopt});
+}
+
+RuleSpec RandomPolicy::random_rule(std::uint32_t row) {
+    RuleSpec spec =
+        rule(port_name(below(kPorts)), chance(50) ? Direction::Inbound : Direction::Outbound,
+             chance(60) ? RuleAction::Allow : RuleAction::Block,
+             static_cast<std::uint16_t>(100 + below(3)));
+    spec.id = "rule-" + std::to_string(row);
+    spec.layer = chance(50) ? RuleLayer::Admin : RuleLayer::Controller;
+    spec.enabled = chance(85);
+    if (chance(40)) {
+        spec.protocols = {static_cast<std::uint8_t>(chance(50) ? 6 : 17)};
+    }
+    if (chance(40)) {
+        spec.sources = {prefix(chance(50) ? "10.0.0.0/25" : "2001:db8::/64")};
+    }
+    if (chance(40)) {
+        spec.destination_ports = {{80, static_cast<std::uint16_t>(80 + below(20))}};
+    }
+    return spec;
+}
+
+void RandomPolicy::change_rule(Model& model) {
+    const std::uint32_t row = below(kRules);
+    if (chance(25)) {
+        return remove(model, rules_, SourceTable::MsFirewallRules, row);
+    }
+    put(model, rules_, row, random_rule(row));
+}
+
+void RandomPolicy::change_provider_address(Model& model) {
+    const std::uint32_t row = below(kProviderAddresses);
+    if (chance(40)) {
+        return remove(model, provider_addresses_, SourceTable::HostProviderAddress, row);
+    }
+    put(model, provider_addresses_, row,
+        ProviderAddressSpec{prefix(pa_text(below(kLocators)) + "/24"), "br-pa"});
+}
+
+void RandomPolicy::change_host(Model& model) {
+    if (chance(20)) {
+        tunnels_ = {below(2) * 100, below(2) * 101};
+        return model.set_tunnel_ports(tunnels_);
+    }
+    if (chance(20)) {
+        router_mac_ = mac(0x020000000001 + below(2));
+        return model.set_router_mac(router_mac_);
+    }
+    interfaces_.clear();
+    for (std::uint32_t port = 0; port < kPorts; ++port) {
+        if (chance(80)) {
+            // Ports swap their OpenFlow numbers, as after a replug.
+            interfaces_.push_back(
+                plug(port_name(port), 1 + (port + below(2) * 8), kMacBase + pick(port, 2, 6)));
+            if (chance(10)) {
+                interfaces_.back().attached_mac.clear();
+            }
+        }
+    }
+    if (interfaces_.size() >= 2 && chance(50)) {
+        std::swap(interfaces_.front().ofport, interfaces_.back().ofport);
+    }
+    model.set_interfaces(interfaces_);
+}
+
+void RandomPolicy::change(Model& model) {
+    switch (below(8)) {
+        case 0:
+            return change_subnet(model);
+        case 1:
+            return change_router(model);
+        case 2:
+        case 3:
+            return change_mapping(model);
+        case 4:
+            return change_port(model);
+        case 5:
+            return chance(60) ? change_rule(model) : change_settings(model);
+        case 6:
+            return change_provider_address(model);
+        default:
+            return change_host(model);
+    }
+}
+
+void RandomPolicy::clear(Model& model) {
+    std::vector<std::function<void()>> steps;
+    const auto take = [&](auto& rows, SourceTable table) {
+        for (const auto& [row, spec] : rows) {
+            steps.emplace_back(
+                [this, &rows, &model, table, number = row] { remove(model, rows, table, number); });
+        }
+    };
+    take(subnets_, SourceTable::MsVtepLogicalSwitch);
+    take(routers_, SourceTable::MsVtepLogicalRouter);
+    take(locators_, SourceTable::MsVtepPhysicalLocator);
+    take(mappings_, SourceTable::MsVtepUcastMacsRemote);
+    take(ports_, SourceTable::MsVtepPhysicalPort);
+    take(settings_, SourceTable::HostPortSettings);
+    take(rules_, SourceTable::MsFirewallRules);
+    take(provider_addresses_, SourceTable::HostProviderAddress);
+    steps.emplace_back([this, &model] {
+        interfaces_.clear();
+        model.set_interfaces({});
+    });
+    std::shuffle(steps.begin(), steps.end(), random_);
+    for (const auto& step : steps) {
+        step();
+    }
+}
+
+void RandomPolicy::build(Model& model) {
+    std::vector<std::function<void()>> steps;
+    const auto give = [&](const auto& rows) {
+        for (const auto& entry : rows) {
+            steps.emplace_back([&model, &entry] { model.put(uuid(entry.first), entry.second); });
+        }
+    };
+    give(subnets_);
+    give(routers_);
+    give(locators_);
+    give(mappings_);
+    give(ports_);
+    give(settings_);
+    give(rules_);
+    give(provider_addresses_);
+    steps.emplace_back([&] { model.set_interfaces(interfaces_); });
+    steps.emplace_back([&] { model.set_tunnel_ports(tunnels_); });
+    steps.emplace_back([&] { model.set_router_mac(router_mac_); });
+    std::shuffle(steps.begin(), steps.end(), random_);
+    for (const auto& step : steps) {
+        step();
+    }
+}
+
+std::map<std::pair<std::uint32_t, IpAddress>, MacAddress> RandomPolicy::neighbours() const {
+    std::map<std::pair<std::uint32_t, IpAddress>, MacAddress> answers;
+    for (const auto& [row, mapping] : mappings_) {
+        for (const auto& [subnet, spec] : subnets_) {
+            if (mapping.ca && mapping.subnet == uuid(subnet)) {
+                answers[{spec.vsid, *mapping.ca}] = mapping.mac;
+            }
+        }
+    }
+    for (const auto& [row, router] : routers_) {
+        for (const RouterSpec::Binding& binding : router.bindings) {
+            for (const auto& [subnet, spec] : subnets_) {
+                if (router.enabled && binding.subnet == uuid(subnet)) {
+                    const bool given = binding.prefix.has_host_bits();
+                    answers[{spec.vsid, ip(given ? "10.0.0.3" : "10.0.0.1")}] = router_mac_;
+                }
+            }
+        }
+    }
+    return answers;
+}
+
+}  // namespace hnv::test

@@ -1,0 +1,94 @@
+// hnv_host: provider addresses and per-port settings.
+#include "northbound_fixture.h"
+
+namespace hnv::northbound {
+namespace {
+
+using policy::FaultKey;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class HnvHostReaderTest : public NorthboundTest {
+  protected:
+    std::vector<std::string> addresses() const {
+        std::vector<std::string> texts;
+        policy_->model.for_each_provider_address(
+            [&](const Uuid&, const policy::ProviderAddressSpec& spec) {
+                texts.push_back(spec.address.to_string() + " on " + spec.uplink);
+            });
+        return texts;
+    }
+    std::optional<policy::PortView> port() const { return policy_->port_view("p1"); }
+};
+
+TEST_F(HnvHostReaderTest, ProviderAddresses) {
+    host({insert("Provider_Address", R"("address":"192.168.1.10/24","uplink":"br-pa")")});
+    EXPECT_THAT(addresses(), ElementsAre("192.168.1.10/24 on br-pa"));
+    host({update("Provider_Address", R"("address":"2001:DB8::10/64")")});
+    EXPECT_THAT(addresses(), ElementsAre("2001:db8::10/64 on br-pa"));
+    host({erase("Provider_Address")});
+    EXPECT_THAT(addresses(), IsEmpty());
+    EXPECT_THAT(fault_keys(), IsEmpty());
+}
+
+TEST_F(HnvHostReaderTest, ABadProviderAddressIsAFaultUntilMended) {
+    for (const char* bad : {"", "192.168.1.10/33", "192.168.1/24", "pa0"}) {
+        host({insert("Provider_Address", R"("address":")" + std::string(bad) + '"')});
+        EXPECT_THAT(fault(FaultKey::BadAddress), HasSubstr("'" + std::string(bad) + "'"));
+        EXPECT_THAT(addresses(), IsEmpty());
+        host({update("Provider_Address", R"("address":"192.168.1.10/24")")});
+        EXPECT_THAT(fault_keys(), IsEmpty());
+        host({update("Provider_Address", R"("address":"x")")});
+        EXPECT_THAT(addresses(), IsEmpty());
+        host({erase("Provider_Address")});
+        EXPECT_THAT(fault_keys(), IsEmpty());
+    }
+}
+
+// An address that can't be read is no longer one that the host lacks.
+TEST_F(HnvHostReaderTest, ARefusedRowHasNoOtherFault) {
+    host({insert("Provider_Address", R"("address":"192.168.1.10/24")")});
+    policy_->faults.set(
+        {policy::SourceTable::HostProviderAddress, rows("hnv_host", "Provider_Address")[0].uuid},
+        FaultKey::PaMissing, "the host does not carry it");
+    host({update("Provider_Address", R"("address":"x")")});
+    EXPECT_THAT(fault_keys(), ElementsAre("bad-address"));
+}
+
+TEST_F(HnvHostReaderTest, PortSettings) {
+    policy_->model.set_interfaces({test::plug("p1", 7, 1)});
+    host({insert("Port_Settings", R"("name":"{P1}","mac_spoofing_allowed":true)")});
+    ASSERT_TRUE(port());
+    EXPECT_TRUE(port()->mac_spoofing_allowed);
+    EXPECT_FALSE(port()->ip_forwarding_allowed);
+    EXPECT_EQ(port()->arp_limit_pps, std::nullopt);
+    host({update("Port_Settings", R"("mac_spoofing_allowed":false,"ip_forwarding_allowed":true,)"
+                                  R"("other_config":["map",[["arp_limit_pps","2000"]]])")});
+    EXPECT_FALSE(port()->mac_spoofing_allowed);
+    EXPECT_TRUE(port()->ip_forwarding_allowed);
+    EXPECT_EQ(port()->arp_limit_pps, 2000U);
+    host({erase("Port_Settings")});
+    EXPECT_FALSE(port()->ip_forwarding_allowed);
+    EXPECT_EQ(port()->arp_limit_pps, std::nullopt);
+}
+
+TEST_F(HnvHostReaderTest, AnArpLimitIsPositiveAndOtherwiseTheDefault) {
+    policy_->model.set_interfaces({test::plug("p1", 7, 1)});
+    host({insert("Port_Settings", R"("name":"p1")")});
+    const std::map<std::string, std::optional<std::uint32_t>> limits{{"1", 1},
+                                                                     {"4294967295", 4294967295U},
+                                                                     {"0", 1},
+                                                                     {"-1", std::nullopt},
+                                                                     {"many", std::nullopt},
+                                                                     {"4294967296", std::nullopt},
+                                                                     {"10 ", std::nullopt}};
+    for (const auto& [text, limit] : limits) {
+        host({update("Port_Settings",
+                     R"("other_config":["map",[["arp_limit_pps",")" + text + R"("]]])")});
+        EXPECT_EQ(port()->arp_limit_pps, limit) << text;
+    }
+}
+
+}  // namespace
+}  // namespace hnv::northbound

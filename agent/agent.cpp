@@ -231,7 +231,7 @@ void Agent::take_underlay() {
                               policy::normalize_port_name(interface.iface_id),
                               interface.attached_mac, interface.vm_name});
     }
-    model_.set_interfaces(std::move(interfaces));
+    model_.set_interfaces(interfaces);
     model_.set_tunnel_ports({facts.vxlan_ofport, facts.nvgre_ofport});
     realise();
     // Until the host's side is known, flows of ports that we have not seen yet would be taken for

@@ -6,14 +6,11 @@
 #include <algorithm>
 
 #include "ovs-integration/flow_codec.h"
+#include "ovs-integration/wire.h"
 
 namespace hnv::ovs {
 
 namespace {
-
-// lib/packets.h, which has these too, does not compile as C++.
-constexpr std::uint16_t kEthTypeIpv4 = 0x0800;
-constexpr std::uint16_t kEthTypeIpv6 = 0x86dd;
 
 [[nodiscard]] eth_addr to_ovs(const MacAddress& mac) {
     eth_addr address{};
@@ -135,10 +132,10 @@ FlowBuilder& FlowBuilder::match_ip_proto(std::uint8_t protocol) {
 
 FlowBuilder& FlowBuilder::match_ip_src(const IpPrefix& prefix) {
     if (prefix.address.is_v4()) {
-        match_eth_type(kEthTypeIpv4);
+        match_eth_type(wire::kIpv4);
         match_set_nw_src_masked(&impl_->match, htonl(prefix.address.v4()), v4_mask(prefix.length));
     } else {
-        match_eth_type(kEthTypeIpv6);
+        match_eth_type(wire::kIpv6);
         const in6_addr address = to_in6(prefix.address);
         const in6_addr mask = v6_mask(prefix.length);
         match_set_ipv6_src_masked(&impl_->match, &address, &mask);
@@ -148,10 +145,10 @@ FlowBuilder& FlowBuilder::match_ip_src(const IpPrefix& prefix) {
 
 FlowBuilder& FlowBuilder::match_ip_dst(const IpPrefix& prefix) {
     if (prefix.address.is_v4()) {
-        match_eth_type(kEthTypeIpv4);
+        match_eth_type(wire::kIpv4);
         match_set_nw_dst_masked(&impl_->match, htonl(prefix.address.v4()), v4_mask(prefix.length));
     } else {
-        match_eth_type(kEthTypeIpv6);
+        match_eth_type(wire::kIpv6);
         const in6_addr address = to_in6(prefix.address);
         const in6_addr mask = v6_mask(prefix.length);
         match_set_ipv6_dst_masked(&impl_->match, &address, &mask);

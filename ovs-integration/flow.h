@@ -55,8 +55,8 @@ enum class CtState : std::uint32_t {
 struct CtAction {
     std::uint16_t zone = 0;
     bool commit = false;
-    std::optional<std::uint8_t> next_table;  // Recirculates there with ct_state set.
-    std::optional<std::uint32_t> mark;       // With commit: the connection's ct_mark.
+    std::optional<std::uint8_t> next_table{};  // Recirculates there with ct_state set.
+    std::optional<std::uint32_t> mark{};       // With commit: the connection's ct_mark.
 };
 
 // The controller() action. Every packet-in is metered: `meter` has no default on purpose.

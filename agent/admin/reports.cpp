@@ -95,6 +95,64 @@ std::vector<std::string> Reports::problems() const {
     return problems;
 }
 
+Json::Value Reports::switch_status() const {
+    const southbound::Counters& counters = sources_.southbound.counters();
+    Json::Value of_switch;
+    of_switch["bridge"] = sources_.bridge;
+    of_switch["state"] = southbound::to_string(sources_.southbound.state());
+    of_switch["connected"] = sources_.southbound.state() != southbound::State::Offline;
+    of_switch["flows"] = number(sources_.southbound.flows());
+    of_switch["flow_mods"] = number(counters.flow_mods);
+    of_switch["bundles"] = number(counters.bundles);
+    of_switch["bundle_errors"] = number(counters.bundle_errors);
+    of_switch["last_bundle_us"] = Json::Int64{counters.last_bundle.count()};
+    of_switch["read_backs"] = number(counters.read_backs);
+    of_switch["kept"] = number(counters.kept);
+    of_switch["repaired"] = number(counters.repaired);
+    of_switch["stray"] = number(counters.stray);
+    return of_switch;
+}
+
+Json::Value Reports::policy_status() const {
+    const policy::ModelCounts counts = sources_.model.counts();
+    Json::Value of_policy;
+    of_policy["virtual_networks"] = number(counts.networks);
+    of_policy["subnets"] = number(counts.subnets);
+    of_policy["mappings"] = number(counts.mappings);
+    of_policy["ports"] = number(counts.ports);
+    of_policy["ports_active"] = number(counts.ports_active);
+    of_policy["provider_addresses"] = number(counts.provider_addresses);
+    of_policy["rules"] = number(counts.rules);
+    of_policy["faults"] = number(sources_.faults.all().size());
+    return of_policy;
+}
+
+Json::Value Reports::database_status() const {
+    Json::Value databases(Json::arrayValue);
+    for (const ovs::DatabaseInfo& database : sources_.server.databases()) {
+        const auto sequence = sources_.sequences.status(database.name);
+        Json::Value entry;
+        entry["name"] = database.name;
+        entry["version"] = database.version;
+        entry["next_cfg"] = Json::Int64{sequence.next};
+        entry["cur_cfg"] = Json::Int64{sequence.current};
+        databases.append(entry);
+    }
+    return databases;
+}
+
+Json::Value Reports::arp_status() const {
+    const responder::Counters arp = sources_.responder.counters();
+    Json::Value of_arp;
+    of_arp["answered"] = number(arp.answered);
+    of_arp["missed"] = number(arp.missed);
+    of_arp["own_address"] = number(arp.own_address);
+    of_arp["malformed"] = number(arp.malformed);
+    of_arp["limited"] = number(arp.overflow);
+    of_arp["unexpected"] = number(arp.unexpected + arp.refused);
+    return of_arp;
+}
+
 Json::Value Reports::status() const {
     Json::Value status;
     status["name"] = sources_.name;
@@ -110,51 +168,10 @@ Json::Value Reports::status() const {
         status["problems"].append(problem);
     }
 
-    const southbound::Counters& counters = sources_.southbound.counters();
-    Json::Value& of_switch = status["switch"];
-    of_switch["bridge"] = sources_.bridge;
-    of_switch["state"] = southbound::to_string(sources_.southbound.state());
-    of_switch["connected"] = sources_.southbound.state() != southbound::State::Offline;
-    of_switch["flows"] = number(sources_.southbound.flows());
-    of_switch["flow_mods"] = number(counters.flow_mods);
-    of_switch["bundles"] = number(counters.bundles);
-    of_switch["bundle_errors"] = number(counters.bundle_errors);
-    of_switch["last_bundle_us"] = Json::Int64{counters.last_bundle.count()};
-    of_switch["read_backs"] = number(counters.read_backs);
-    of_switch["kept"] = number(counters.kept);
-    of_switch["repaired"] = number(counters.repaired);
-    of_switch["stray"] = number(counters.stray);
-
-    const policy::ModelCounts counts = sources_.model.counts();
-    Json::Value& of_policy = status["policy"];
-    of_policy["virtual_networks"] = number(counts.networks);
-    of_policy["subnets"] = number(counts.subnets);
-    of_policy["mappings"] = number(counts.mappings);
-    of_policy["ports"] = number(counts.ports);
-    of_policy["ports_active"] = number(counts.ports_active);
-    of_policy["provider_addresses"] = number(counts.provider_addresses);
-    of_policy["rules"] = number(counts.rules);
-    of_policy["faults"] = number(sources_.faults.all().size());
-
-    status["databases"] = Json::Value(Json::arrayValue);
-    for (const ovs::DatabaseInfo& database : sources_.server.databases()) {
-        const auto sequence = sources_.sequences.status(database.name);
-        Json::Value entry;
-        entry["name"] = database.name;
-        entry["version"] = database.version;
-        entry["next_cfg"] = Json::Int64{sequence.next};
-        entry["cur_cfg"] = Json::Int64{sequence.current};
-        status["databases"].append(entry);
-    }
-
-    const responder::Counters arp = sources_.responder.counters();
-    Json::Value& of_arp = status["arp"];
-    of_arp["answered"] = number(arp.answered);
-    of_arp["missed"] = number(arp.missed);
-    of_arp["own_address"] = number(arp.own_address);
-    of_arp["malformed"] = number(arp.malformed);
-    of_arp["limited"] = number(arp.overflow);
-    of_arp["unexpected"] = number(arp.unexpected + arp.refused);
+    status["switch"] = switch_status();
+    status["policy"] = policy_status();
+    status["databases"] = database_status();
+    status["arp"] = arp_status();
     return status;
 }
 

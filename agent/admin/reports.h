@@ -54,6 +54,10 @@ class Reports {
 
   private:
     [[nodiscard]] std::vector<std::string> problems() const;
+    [[nodiscard]] Json::Value switch_status() const;
+    [[nodiscard]] Json::Value policy_status() const;
+    [[nodiscard]] Json::Value database_status() const;
+    [[nodiscard]] Json::Value arp_status() const;
     [[nodiscard]] std::string local_pa() const;
 
     Sources sources_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "ovs-integration/wire.h"
 #include "pipeline/stages.h"
 
 namespace hnv::pipeline {
@@ -12,13 +13,11 @@ void arp_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) 
     const std::uint32_t meter = port.ofport;
     out.meters.push_back({meter, limit, std::max(limit / kMeterBurstDivisor, 1U)});
 
-    constexpr std::uint16_t kEthTypeArp = 0x0806;
-    constexpr std::uint16_t kRequest = 1;
     constexpr std::array kUserdata{static_cast<std::uint8_t>(PacketInKind::ArpRequest)};
     StageFlow request(Table::Arp, priority::kNormal);
     request.match(Reg::Source, port.ofport);
-    request->match_eth_type(kEthTypeArp)
-        .match_arp_op(kRequest)
+    request->match_eth_type(wire::kArp)
+        .match_arp_op(wire::kArpRequest)
         .controller({kResponderControllerId, meter, kUserdata});
     request.end(out, cookie);
 }

@@ -15,6 +15,7 @@
 #include <array>
 #include <optional>
 
+#include "ovs-integration/wire.h"
 #include "pipeline/firewall_rule.h"
 #include "pipeline/stages.h"
 
@@ -27,7 +28,7 @@ using policy::RuleSpec;
 
 namespace {
 
-constexpr std::array<std::uint16_t, 2> kIpFamilies{0x0800, 0x86dd};
+constexpr std::array<std::uint16_t, 2> kIpFamilies{wire::kIpv4, wire::kIpv6};
 
 constexpr std::uint32_t bits(ovs::CtState a) { return static_cast<std::uint32_t>(a); }
 template <typename... More>

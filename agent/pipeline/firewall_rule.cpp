@@ -1,5 +1,7 @@
 #include "pipeline/firewall_rule.h"
 
+#include "ovs-integration/wire.h"
+
 #include <array>
 
 namespace hnv::pipeline {
@@ -7,14 +9,6 @@ namespace hnv::pipeline {
 using policy::RuleSpec;
 
 namespace {
-
-constexpr std::uint16_t kIpv4 = 0x0800;
-constexpr std::uint16_t kIpv6 = 0x86dd;
-constexpr std::uint8_t kIcmp = 1;
-constexpr std::uint8_t kTcp = 6;
-constexpr std::uint8_t kUdp = 17;
-constexpr std::uint8_t kIcmpv6 = 58;
-constexpr std::uint8_t kSctp = 132;
 
 // A list as options: empty means "any", said by one nullopt.
 template <typename T>
@@ -35,22 +29,14 @@ template <typename T>
     return options(masks);
 }
 
-[[nodiscard]] bool has_ports(std::uint8_t protocol) {
-    return protocol == kTcp || protocol == kUdp || protocol == kSctp;
-}
-
-[[nodiscard]] bool exists_in(std::uint8_t protocol, std::uint16_t family) {
-    return !(protocol == kIcmp && family == kIpv6) && !(protocol == kIcmpv6 && family == kIpv4);
-}
-
 [[nodiscard]] std::vector<std::optional<std::uint8_t>> protocol_options(const RuleSpec& rule) {
     if (rule.source_ports.empty() && rule.destination_ports.empty()) {
         return options(rule.protocols);
     }
     std::vector<std::optional<std::uint8_t>> protocols;
-    const std::vector<std::uint8_t> all{kTcp, kUdp, kSctp};
+    const std::vector<std::uint8_t> all{wire::kTcp, wire::kUdp, wire::kSctp};
     for (const std::uint8_t protocol : rule.protocols.empty() ? all : rule.protocols) {
-        if (has_ports(protocol)) {
+        if (wire::has_ports(protocol)) {
             protocols.emplace_back(protocol);
         }
     }
@@ -58,7 +44,7 @@ template <typename T>
 }
 
 [[nodiscard]] bool of_family(const std::optional<IpPrefix>& prefix, std::uint16_t family) {
-    return !prefix || prefix->address.is_v4() == (family == kIpv4);
+    return !prefix || prefix->address.is_v4() == (family == wire::kIpv4);
 }
 
 }  // namespace
@@ -70,9 +56,9 @@ std::vector<RuleMatch> expand(const RuleSpec& rule) {
     std::vector<RuleMatch> matches;
     const auto source_ports = port_options(rule.source_ports);
     const auto destination_ports = port_options(rule.destination_ports);
-    for (const std::uint16_t family : {kIpv4, kIpv6}) {
+    for (const std::uint16_t family : {wire::kIpv4, wire::kIpv6}) {
         for (const auto& protocol : protocol_options(rule)) {
-            if (protocol && !exists_in(*protocol, family)) {
+            if (protocol && !wire::exists_in(*protocol, family == wire::kIpv4)) {
                 continue;
             }
             for (const auto& source : options(rule.sources)) {

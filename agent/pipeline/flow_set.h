@@ -22,9 +22,9 @@ struct ZoneUse {
 struct FlowSet {
     std::vector<ovs::Flow> flows;
     std::vector<ovs::Meter> meters;
-    std::optional<ZoneUse> zone;
     // A sentence when the object can only be realised in part.
-    std::string shortfall;
+    std::string shortfall{};
+    std::optional<ZoneUse> zone{};
 };
 
 // Typed access to ovs::FlowBuilder by the names of layout.h.

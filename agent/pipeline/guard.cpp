@@ -1,20 +1,12 @@
 // Table::Guard: a guest speaks with its own MAC and its own addresses only.
 //
 // IPv4 and IPv6 go on to the firewall, ARP to the agent; a virtual network carries nothing else.
+#include "ovs-integration/wire.h"
 #include "pipeline/stages.h"
 
 namespace hnv::pipeline {
 
 namespace {
-
-constexpr std::uint16_t kEthTypeArp = 0x0806;
-constexpr std::uint16_t kEthTypeIpv4 = 0x0800;
-constexpr std::uint16_t kEthTypeIpv6 = 0x86dd;
-constexpr std::uint8_t kUdp = 17;
-constexpr std::uint8_t kIcmpv6 = 58;
-constexpr std::uint8_t kFirstDiscovery = 133;  // Router solicitation; then RA, NS, NA, redirect.
-constexpr std::uint8_t kLastDiscovery = 137;
-constexpr std::uint16_t kDhcpServerPort = 67;
 
 class PortGuard {
   public:
@@ -37,21 +29,21 @@ class PortGuard {
     void dhcp_discover() {
         StageFlow flow = from_port();
         flow->match_ip_src({IpAddress::from_v4(0), 32})
-            .match_ip_proto(kUdp)
-            .match_tp_dst(kDhcpServerPort);
+            .match_ip_proto(wire::kUdp)
+            .match_tp_dst(wire::kDhcpServerPort);
         flow.go(Table::FirewallOutTrack, out_, cookie_);
     }
 
     void any_arp() {
         StageFlow flow = from_port();
-        flow->match_eth_type(kEthTypeArp);
+        flow->match_eth_type(wire::kArp);
         flow.go(Table::Arp, out_, cookie_);
     }
 
     // The unspecified sender is that of a probe (RFC 5227 section 1.1).
     void arp_from(const IpAddress& sender) {
         StageFlow flow = from_port();
-        flow->match_eth_type(kEthTypeArp).match_arp_spa(sender);
+        flow->match_eth_type(wire::kArp).match_arp_spa(sender);
         if (!port_.mac_spoofing_allowed) {
             flow->match_arp_sha(port_.mac);
         }
@@ -78,8 +70,8 @@ class PortGuard {
 void guard_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
     PortGuard guard(port, cookie, out);
     if (port.ip_forwarding_allowed) {
-        guard.any_ip(kEthTypeIpv4);
-        guard.any_ip(kEthTypeIpv6);
+        guard.any_ip(wire::kIpv4);
+        guard.any_ip(wire::kIpv6);
         guard.any_arp();
     } else {
         for (const IpAddress& ca : port.cas) {
@@ -98,9 +90,9 @@ void guard_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out
 void guard_host(std::uint64_t cookie, FlowSet& out) {
     // Router and neighbour discovery (RFC 4861) never leave the host: a guest could speak for
     // another.
-    for (std::uint8_t type = kFirstDiscovery; type <= kLastDiscovery; ++type) {
+    for (std::uint8_t type = wire::kFirstDiscovery; type <= wire::kLastDiscovery; ++type) {
         StageFlow discovery(Table::Guard, priority::kHigh);
-        discovery->match_eth_type(kEthTypeIpv6).match_ip_proto(kIcmpv6).match_icmp_type(type);
+        discovery->match_eth_type(wire::kIpv6).match_ip_proto(wire::kIcmpv6).match_icmp_type(type);
         discovery.drop(out, cookie);
     }
     StageFlow(Table::Guard, priority::kMiss).drop(out, cookie);

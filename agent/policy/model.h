@@ -78,7 +78,7 @@ class Model {
     void set_router_mac(const MacAddress& mac);
     void set_tunnel_ports(const TunnelPorts& ports);
     // All guests' interfaces that there are now.
-    void set_interfaces(std::vector<InterfaceSpec> interfaces);
+    void set_interfaces(const std::vector<InterfaceSpec>& interfaces);
 
     // The objects whose views may differ from what they were at the last commit.
     [[nodiscard]] std::vector<ObjectId> commit();

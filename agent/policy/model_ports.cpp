@@ -89,7 +89,7 @@ void Model::remove_rule(const Uuid& row) {
     touch_port(port);
 }
 
-void Model::set_interfaces(std::vector<InterfaceSpec> interfaces) {
+void Model::set_interfaces(const std::vector<InterfaceSpec>& interfaces) {
     std::unordered_map<std::string, const InterfaceSpec*> now;
     for (const InterfaceSpec& interface : interfaces) {
         now.try_emplace(interface.port, &interface);  // One iface-id twice: the first counts.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ovs-integration/wire.h"
+
 namespace hnv::policy {
 
 namespace {
@@ -31,16 +33,6 @@ template <typename T, typename Meet>
                        [v4](const auto& each) { return each.address.is_v4() == v4; });
 }
 
-[[nodiscard]] bool has_ports(std::uint8_t protocol) {
-    return protocol == 6 || protocol == 17 || protocol == 132;  // TCP, UDP, SCTP
-}
-
-[[nodiscard]] bool exists_in(std::uint8_t protocol, bool v4) {
-    constexpr std::uint8_t kIcmp = 1;
-    constexpr std::uint8_t kIcmpv6 = 58;
-    return protocol != (v4 ? kIcmpv6 : kIcmp);
-}
-
 }  // namespace
 
 bool can_match(const RuleSpec& rule) {
@@ -49,7 +41,7 @@ bool can_match(const RuleSpec& rule) {
         const bool protocol =
             rule.protocols.empty() ||
             std::any_of(rule.protocols.begin(), rule.protocols.end(), [&](std::uint8_t each) {
-                return exists_in(each, v4) && (!ports || has_ports(each));
+                return wire::exists_in(each, v4) && (!ports || wire::has_ports(each));
             });
         if (protocol && any_of_family(rule.sources, v4) && any_of_family(rule.destinations, v4)) {
             return true;

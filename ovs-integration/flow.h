@@ -102,8 +102,8 @@ class FlowBuilder {
     // `set` of the bits in `mask`; a bit of `mask` not in `set` must be clear.
     FlowBuilder& match_ct_state(std::uint32_t set, std::uint32_t mask);
     FlowBuilder& match_ct_mark(std::uint32_t mark);
-    // The connection's first packet (ct_nw_src and so on); needs match_eth_type() and a match on
-    // CtState::Tracked.
+    // The connection's first packet (ct_nw_src and so on); needs match_eth_type(), and a match on
+    // CtState::Tracked with one that only a valid connection has (New, Established, Reply, …).
     FlowBuilder& match_ct_ip_proto(std::uint8_t protocol);
     FlowBuilder& match_ct_ip_src(const IpPrefix& prefix);
     FlowBuilder& match_ct_ip_dst(const IpPrefix& prefix);

@@ -5,11 +5,24 @@
 
 namespace hnv::policy {
 
+namespace {
+
+// 8-4-4-4-12 hexadecimal digits.
+[[nodiscard]] bool is_guid(std::string_view text) {
+    return Uuid::parse(text).has_value();
+}
+
+}  // namespace
+
 std::string normalize_port_name(std::string_view name) {
-    if (name.size() >= 2 && name.front() == '{' && name.back() == '}') {
-        name = name.substr(1, name.size() - 2);
+    std::string_view bare = name;
+    if (bare.size() >= 2 && bare.front() == '{' && bare.back() == '}') {
+        bare = bare.substr(1, bare.size() - 2);
     }
-    std::string normalized(name);
+    if (!is_guid(bare)) {
+        return std::string(name);
+    }
+    std::string normalized(bare);
     std::transform(normalized.begin(), normalized.end(), normalized.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return normalized;
@@ -29,8 +42,9 @@ void Model::touch(ObjectKind kind, std::uint32_t owner, std::uint64_t detail) {
 // The faults that the model raises, and none of a reader's.
 void Model::clear_faults(const RowRef& row) {
     using enum FaultKey;
-    for (const FaultKey key : {VsidDuplicate, MappingConflict, CaConflict, SubnetTwoRouters,
-                               PortNoAcl, PortUnbound, PortAddressUnknown, RulePriority}) {
+    for (const FaultKey key :
+         {VsidDuplicate, MappingConflict, CaConflict, SubnetTwoRouters, PortNoAcl, PortUnbound,
+          PortDuplicate, PortAddressUnknown, RulePriority}) {
         faults_.set(row, key, std::nullopt);
     }
 }

@@ -6,7 +6,8 @@
 // NeighbourTable.
 //
 // Cost: put(), remove() and commit() follow what changes. A changed mapping costs the same among
-// ten and among a million.
+// ten and among a million; only rows that name one and the same MAC, or CA, are gone through
+// together.
 //
 // Thread: one thread; only the NeighbourTable is read by others.
 #pragma once

@@ -212,7 +212,15 @@ void Model::report_port(const PortRecord& port, FaultKey key, const std::string&
 
 void Model::check_port_rows(const PortRecord& port) {
     for (const auto& [row, spec] : port.specs.all()) {
-        const bool beaten = row != port.specs.row() && !spec.vlan_bindings.empty();
+        const bool in_force = row == port.specs.row();
+        if (!in_force) {
+            // What the port lacks is told at the row in force (report_port()).
+            for (const FaultKey key :
+                 {FaultKey::PortNoAcl, FaultKey::PortUnbound, FaultKey::PortAddressUnknown}) {
+                faults_.set({SourceTable::MsVtepPhysicalPort, row}, key, std::nullopt);
+            }
+        }
+        const bool beaten = !in_force && !spec.vlan_bindings.empty();
         faults_.set({SourceTable::MsVtepPhysicalPort, row}, FaultKey::PortDuplicate,
                     beaten ? std::optional("another Physical_Port is named " + port.name +
                                            " and is in force; delete one of the two")

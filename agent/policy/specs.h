@@ -147,8 +147,8 @@ struct InterfaceSpec {
     bool operator==(const InterfaceSpec&) const = default;
 };
 
-// GUIDs match with or without braces and in either case; so do all other names, by their lower
-// case form.
+// GUIDs match with or without braces and in either case: the form without, in lower case. Any other
+// name is what it is.
 [[nodiscard]] std::string normalize_port_name(std::string_view name);
 
 }  // namespace hnv::policy

@@ -14,6 +14,8 @@ namespace {
 
 // A load writes its counts no more often than this.
 constexpr std::int64_t kStatusMsec = 1000;
+// At the start the host's side is known after some milliseconds; without a switch, never.
+constexpr std::chrono::milliseconds kPatience{3000};
 
 }  // namespace
 
@@ -85,6 +87,12 @@ void Agent::tell() {
     const std::int64_t now = ovs::now_msec();
     if (std::exchange(own_rows_missing_, false)) {
         northbound::ensure_own_rows(server_, config_.name);
+    }
+    // Of an agent that restarts nothing is told before it can be true: until then all ports would
+    // seem unplugged, and their endpoints and faults gone.
+    const auto age = std::chrono::steady_clock::now() - started_;
+    if (!underlay_known_ && age < kPatience) {
+        return ovs::wake_at(now + std::chrono::milliseconds(kPatience).count());
     }
     if (std::exchange(tell_all_, false)) {
         tell_ports();

@@ -8,9 +8,7 @@ namespace hnv::policy {
 namespace {
 
 // 8-4-4-4-12 hexadecimal digits.
-[[nodiscard]] bool is_guid(std::string_view text) {
-    return Uuid::parse(text).has_value();
-}
+[[nodiscard]] bool is_guid(std::string_view text) { return Uuid::parse(text).has_value(); }
 
 }  // namespace
 

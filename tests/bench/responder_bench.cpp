@@ -7,8 +7,8 @@
 #include "ovs-integration/openflow.h"
 #include "policy/neighbours.h"
 #include "responder/responder.h"
+#include "support/fake_switch.h"
 #include "unit/responder/arp_frames.h"
-#include "unit/responder/fake_switch.h"
 
 namespace {
 

@@ -3,6 +3,8 @@
 
 import os
 import sys
+import threading
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -11,6 +13,7 @@ from hnvlab.policy import rule  # noqa: E402
 
 SQL = "contoso-sql"
 OPEN_PORT, OTHER_PORT = 80, 81
+STALL = 0.8  # Seconds; a lost segment comes again after 0.2 at the least, two of them after 0.6.
 
 
 class Acl(testing.DeploymentTestCase):
@@ -134,6 +137,89 @@ class Acl(testing.DeploymentTestCase):
             self.eventually(arrives, "the datagram arrives")
             self.set_rules(rule(SQL, "out", "outbound"))
             self.assertFalse(arrives())
+
+
+    def test_replies_end_with_the_rule_that_allowed_the_request(self):
+        """Outbound: what comes back is judged by the rule for what went out."""
+        others = rule(SQL, "in", "inbound", protocols="TCP")
+        self.set_rules(rule(SQL, "out", "outbound", protocols="UDP"), others)
+        with self.sql.socket(kind=2) as caller, self.web.socket(kind=2) as server:
+            server.bind((self.web.ip, 7001))
+            caller.connect((self.web.ip, 7001))
+            caller.settimeout(0.5)
+            server.settimeout(0.5)
+
+            def asked():
+                caller.send(b"ask")
+                try:
+                    return server.recvfrom(100)[1]
+                except TimeoutError:
+                    return None
+
+            def answers(to):
+                server.sendto(b"answer", to)
+                try:
+                    return caller.recv(100) == b"answer"
+                except TimeoutError:
+                    return False
+
+            client = self.eventually(asked, "the request arrives")
+            self.assertTrue(answers(client))
+            self.set_rules(rule(SQL, "out", "outbound", "block"), others)
+            self.assertFalse(answers(client))
+            self.assertIsNone(asked())
+            # Allowed again, the same connection goes on.
+            self.set_rules(rule(SQL, "out", "outbound", protocols="UDP"), others)
+            self.eventually(asked, "the request arrives")
+            self.assertTrue(answers(client))
+
+    def test_a_connection_does_not_feel_another_rule_change(self):
+        allowed = rule(SQL, "echo", "inbound", protocols="TCP", destination_ports="7002")
+        self.set_rules(allowed)
+        with self.sql.socket() as listener, self.web.socket() as caller:
+            listener.bind((self.sql.ip, 7002))
+            listener.listen()
+            caller.settimeout(10)
+            caller.connect((self.sql.ip, 7002))
+            server = listener.accept()[0]
+            with server, Exchange(caller, server) as exchange:
+                for i in range(6):
+                    self.set_rules(allowed, rule(SQL, f"other-{i}", "inbound", protocols="UDP",
+                                                 destination_ports=str(8000 + i)))
+                self.set_rules(allowed)
+            self.assertGreater(exchange.rounds, 100)
+            self.assertLess(exchange.longest, STALL)
+
+
+class Exchange:
+    """While a `with` block runs: a line goes there and back, over and over, on one connection."""
+
+    def __init__(self, caller, server):
+        self.caller, self.server = caller, server
+        self.rounds = 0
+        self.longest = 0.0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self):
+        self.server.settimeout(10)
+        while not self._stopping.is_set():
+            begin = time.monotonic()
+            for sender, receiver in ((self.caller, self.server), (self.server, self.caller)):
+                sender.sendall(b"x" * 100)
+                got = 0
+                while got < 100:
+                    got += len(receiver.recv(100 - got))
+            self.longest = max(self.longest, time.monotonic() - begin)
+            self.rounds += 1
 
 
 if __name__ == "__main__":

@@ -106,5 +106,91 @@ class Faults(testing.DeploymentTestCase):
         self.eventually(lambda: self.faults() == [], "the fault is gone")
 
 
+    def test_the_same_rows_of_a_conflict_are_in_force_after_each_restart(self):
+        """Which came first, the databases don't tell; yet a restart must change nothing."""
+        numbers = range(7100, 7104)
+        try:
+            for number in numbers:
+                self.insert_conflicts(number)
+            self.eventually(lambda: len(self.faults()) == 4 * len(numbers), "all faults")
+            before = self.conflicts(), self.shape()
+            for _ in range(3):
+                self.agent.kill()
+                self.agent.start()
+                self.eventually(lambda: (self.conflicts(), self.shape()) == before,
+                                "the same rows are at fault, and the flows are the same")
+        finally:
+            self.agent.transact(
+                "ms_vtep",
+                {"op": "delete", "table": "Ucast_Macs_Remote",
+                 "where": [["mapping_type", "==", "learning_disabled"]]},
+                *[{"op": "delete", "table": table, "where": [["name", "==", f"{word} {number}"]]}
+                  for table in ("Logical_Router", "Logical_Switch")
+                  for number in numbers for word in ("first", "second")])
+        self.eventually(lambda: self.faults() == [], "the faults are gone")
+
+    def insert_conflicts(self, vsid):
+        """A subnet, a router and a mapping; then for each another that contradicts it."""
+        locators = [row["_uuid"] for row in self.agent.rows("ms_vtep", "Physical_Locator")]
+        self.assertEqual(len(locators), 2)
+        mac, other = (f"02:00:00:00:{vsid % 100:02x}:{last}" for last in ("01", "02"))
+
+        def insert(table, **row):
+            return {"op": "insert", "table": table, "row": row}
+
+        def mapping(subnet, mac, ca, locator):
+            return insert("Ucast_Macs_Remote", MAC=mac, ipaddr=ca, logical_switch=subnet,
+                          locator=locator, mapping_type="learning_disabled")
+
+        def router(word, subnet, prefix):
+            return insert("Logical_Router", name=f"{word} {vsid}", enable_logical_router=True,
+                          switch_binding=["map", [[prefix, subnet]]])
+
+        new = ["named-uuid", "s"]
+        answer = self.agent.transact(
+            "ms_vtep",
+            {**insert("Logical_Switch", name=f"first {vsid}", tunnel_key=vsid), "uuid-name": "s"},
+            router("first", new, "10.9.0.0/24"), mapping(new, mac, "10.9.0.11", locators[0]))
+        subnet = answer[0]["uuid"]
+        self.agent.transact(
+            "ms_vtep", insert("Logical_Switch", name=f"second {vsid}", tunnel_key=vsid),
+            router("second", subnet, "10.9.0.254/24"),
+            mapping(subnet, mac, "10.9.0.12", locators[1]),
+            mapping(subnet, other, "10.9.0.11", locators[0]))
+
+    def conflicts(self):
+        return sorted((row["key"], str(row["row"])) for row in self.faults())
+
+    def shape(self):
+        return {(flow.key, flow.actions) for flow in self.host1.flows()}
+
+
+class ForeignTunnel(testing.LabTestCase):
+    """Somebody else's tunnel port has what the agent's would need."""
+
+    @classmethod
+    def build(cls):
+        cls.host = cls.lab.add_host("host1", policy.HOSTS["host1"])
+        cls.host.vsctl("add-br", "br-foreign", "--", "set", "bridge", "br-foreign",
+                       "datapath_type=netdev", "--", "add-port", "br-foreign", "foreign", "--",
+                       "set", "interface", "foreign", "type=vxlan", "options:remote_ip=flow",
+                       "options:key=flow", "options:dst_port=4789")
+        cls.host.agent.start()
+
+    def test_local_traffic_passes_and_the_problem_is_told(self):
+        agent = self.host.agent
+        machines = [policy.Machine(f"contoso-{i}", policy.CONTOSO, f"10.1.1.{10 + i}",
+                                   f"00:15:5d:50:02:{i:02x}", "host1") for i in (1, 2)]
+        one, two = (self.host.add_guest(m.name, m.mac, f"{m.ca}/24") for m in machines)
+        agent.apply(policy.for_host("host1", machines))
+        self.assertTrue(one.reaches(two.ip))
+        self.eventually(lambda: any("hnv-vxlan" in problem
+                                    for problem in agent.status()["problems"]), "it is told")
+        self.assertFalse(agent.status()["healthy"])
+        self.host.vsctl("del-br", "br-foreign")
+        self.eventually(lambda: agent.status()["healthy"], "given up, the port is made")
+        self.assertTrue(one.reaches(two.ip))
+
+
 if __name__ == "__main__":
     testing.main()

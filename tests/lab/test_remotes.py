@@ -166,6 +166,59 @@ class Plain(RemotesTestCase):
         self.assertIn("prohibit", said)
         self.assertEqual(self.schema(), before)
 
+    def test_a_controller_may_convert_and_the_policy_is_read_again(self):
+        self.agent.transact("ms_firewall", {"op": "insert", "table": "FW_Rules", "row": {
+            "rule_id": "kept", "vnic_id": "p", "action": "Allow", "direction": "Inbound",
+            "rule_state": "Enabled", "rule_type": "RuleWithControllerPriority",
+            "logging_state": "Disabled"}})
+        before = self.schema()
+        for remote in (f"tcp:127.0.0.1:{CONTROLLER}", self.agent.socket):
+            for text in (self.schema_with_a_column(before), self.schema_file(before)):
+                status, said = self.client("convert", remote, text)
+                self.assertEqual(status, 0, said)
+                self.assertTrue(self.agent.running)
+                self.assertEqual(self.agent.status()["policy"]["rules"], 1)
+                self.confirm_a_change()
+        status, said = self.client("convert", self.agent.socket, self.schema_with_a_column(before))
+        self.assertEqual(status, 0, said)
+        self.agent.kill()
+        self.agent.start(*self.options)
+        self.assertEqual(self.agent.status()["policy"]["rules"], 1)
+        self.confirm_a_change()
+
+    def confirm_a_change(self):
+        """The database's sequence number still goes round."""
+        for database, table in (("ms_firewall", "FW_Global"), ("ms_vtep", "Global"),
+                                ("hnv_host", "Host")):
+            number = self.agent.rows(database, table)[0]["next_cfg"] + 1
+            self.agent.transact(database, {"op": "update", "table": table, "where": [],
+                                           "row": {"next_cfg": number}})
+            self.eventually(lambda: self.agent.rows(database, table)[0]["cur_cfg"] == number,
+                            f"{database} is confirmed")
+
+    def test_rows_of_the_agents_own_come_back(self):
+        for database, operation in (
+                ("hnv_host", {"op": "delete", "table": "Host", "where": []}),
+                ("ms_firewall", {"op": "delete", "table": "FW_Global", "where": []}),
+                ("ms_vtep", {"op": "update", "table": "Global", "where": [],
+                             "row": {"switches": ["set", []]}}),
+                ("ms_vtep", {"op": "delete", "table": "Global", "where": []})):
+            self.agent.transact(database, operation)
+            self.eventually(lambda: self.agent.rows("hnv_host", "Host")
+                            and self.agent.rows("ms_firewall", "FW_Global")
+                            and self.agent.rows("ms_vtep", "Global"), "the rows are there again")
+            self.eventually(lambda: [row["name"] for row in self.agent.rows(
+                "ms_vtep", "Physical_Switch")] == ["host1"], "the switch is there again")
+            self.confirm_a_change()
+        self.eventually(lambda: dict(self.agent.rows("hnv_host", "Host")[0]["status"][1]).get(
+            "version"), "the host's status is told")
+
+    def schema_file(self, text):
+        path = os.path.join(self.lab.state_dir, "same.ovsschema")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
     def schema(self):
         status, text = self.client("get-schema", f"tcp:127.0.0.1:{CONTROLLER}", "ms_firewall")
         self.assertEqual(status, 0, text)

@@ -9,6 +9,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from hnvlab import steps_operation, testing  # noqa: E402
+from hnvlab.agent import binary  # noqa: E402
 
 DURABLE = (("ms_vtep", "Ucast_Macs_Remote"), ("ms_vtep", "Logical_Switch"),
            ("ms_vtep", "Logical_Router"), ("ms_vtep", "Physical_Locator"),
@@ -51,6 +52,29 @@ class Restart(testing.DeploymentTestCase):
         self.assertEqual(result.lost, 0, result.output)
         for crash in crashes:
             self.assertTrue(crash.compare().clean, crash.compare())
+
+    def test_a_controller_does_not_see_the_ports_go_and_come(self):
+        """What the agent tells of its ports and their faults stands through a crash."""
+        agent = self.host1.agent
+        self.deployment.acls = {"fabrikam-sql": []}
+        self.deployment.apply()
+        self.addCleanup(self.deployment.apply)
+        self.addCleanup(self.deployment.acls.clear)
+        self.eventually(lambda: agent.fault_keys() == ["port-no-acl"], "a fault")
+        before = self.told()
+        self.assertEqual([len(rows) for rows in before], [1, 2, 1])
+        agent.kill()
+        agent.start()
+        # Rows that went and came would be others.
+        self.assertEqual(self.told(), before)
+
+    def told(self):
+        agent = self.host1.agent
+        return [sorted(map(str, agent.rows(database, table, columns)))
+                for database, table, columns in (
+                    ("ms_vtep", "Ucast_Macs_Local", ["_uuid", "MAC", "ipaddr"]),
+                    ("ms_vtep", "Physical_Port", ["_uuid", "name", "status"]),
+                    ("hnv_host", "Fault", ["_uuid", "key", "since"]))]
 
     def test_an_orderly_stop_leaves_the_flows(self):
         before = shape(self.host1)
@@ -122,6 +146,32 @@ class Restart(testing.DeploymentTestCase):
         self.web.plug()
         self.eventually(lambda: outline(self.host2) == before, "its flows are back")
         self.assertTrue(self.web.reaches(self.sql.ip, timeout=20))
+
+
+    def test_a_second_agent_in_the_same_directory_is_refused_and_harms_nothing(self):
+        first = self.host1.agent
+        before = shape(self.host1)
+        for directory in (first.db_dir, os.path.join(self.host1.directory, "other-db")):
+            os.makedirs(directory, exist_ok=True)
+            second = self.lab.spawn(
+                [binary("hnv-agent"), f"--db-dir={directory}", f"--run-dir={first.run_dir}",
+                 f"--ovs-run-dir={self.host1.ovs_dir}", "--name=second", "--bridge=br-hnv",
+                 "--datapath-type=netdev"],
+                namespace=self.host1.namespace, log="second-agent.out", env=self.host1.env)
+            self.eventually(lambda: not second.alive, "the second agent gives up")
+            self.assertGreater(second.exit_status, 0)
+            self.assertTrue(first.running)
+            self.assertEqual(first.status()["pid"], self.agent_pid())
+            self.assertEqual(first.rows("ms_vtep", "Physical_Switch", ["name"]),
+                             [{"name": "host1"}])
+            self.assertEqual(shape(self.host1), before)
+        first.kill()
+        first.start()
+        self.assertEqual(shape(self.host1), before)
+
+    def agent_pid(self):
+        with open(f"{self.host1.agent.run_dir}/hnv-agent.pid", encoding="ascii") as file:
+            return int(file.read())
 
 
 if __name__ == "__main__":

@@ -120,7 +120,9 @@ void expect_empty(const Incremental& incremental) {
                   counts.ports_active + counts.provider_addresses + counts.rules,
               0U);
     EXPECT_EQ(incremental.neighbours.size(), 0U);
-    EXPECT_TRUE(incremental.faults.all().empty());
+    for (const auto& [id, message] : incremental.faults.all()) {
+        ADD_FAILURE() << policy::to_string(id.second) << " is left: " << message;
+    }
     std::size_t objects = 0;
     incremental.model.for_each_object([&](const policy::ObjectId&) { ++objects; });
     EXPECT_EQ(objects, 1U);  // The host.

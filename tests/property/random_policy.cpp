@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint32_t kSubnets = 4;
 constexpr std::uint32_t kRouters = 2;
-constexpr std::uint32_t kLocators = 5;
+constexpr std::uint32_t kLocators = 6;
 constexpr std::uint32_t kMappings = 8;
 constexpr std::uint32_t kPorts = 4;
 constexpr std::uint32_t kRules = 8;
@@ -24,9 +24,10 @@ std::string port_name(std::uint32_t number) { return "port-" + std::to_string(nu
 
 std::string pa_text(std::uint32_t number) { return "192.168.7." + std::to_string(number + 1); }
 
-// A locator's contents never change: they follow from its row.
+// A locator's contents never change: they follow from its row. Two rows say the same (one address
+// in two spellings), and two addresses are known by both encapsulations.
 LocatorSpec locator_of(std::uint32_t row) {
-    return {row % 3 == 2 ? Encapsulation::Nvgre : Encapsulation::Vxlan, ip(pa_text(row))};
+    return {row % 3 == 2 ? Encapsulation::Nvgre : Encapsulation::Vxlan, ip(pa_text(row % 4))};
 }
 
 std::string ca_text(std::uint32_t number) {
@@ -62,6 +63,9 @@ void RandomPolicy::change_router(Model& model) {
         if (may && chance(60)) {
             spec.bindings.push_back(
                 {prefix(chance(50) ? "10.0.0.0/24" : "10.0.0.3/24"), uuid(subnet)});
+            if (chance(30)) {
+                spec.bindings.push_back({prefix("10.0.9.7/24"), uuid(subnet)});
+            }
         }
     }
     put(model, routers_, row, std::move(spec));
@@ -274,7 +278,8 @@ std::map<std::pair<std::uint32_t, IpAddress>, MacAddress> RandomPolicy::neighbou
             for (const auto& [subnet, spec] : subnets_) {
                 if (router.enabled && binding.subnet == uuid(subnet)) {
                     const bool given = binding.prefix.has_host_bits();
-                    answers[{spec.vsid, ip(given ? "10.0.0.3" : "10.0.0.1")}] = router_mac_;
+                    answers[{spec.vsid, given ? binding.prefix.address : ip("10.0.0.1")}] =
+                        router_mac_;
                 }
             }
         }

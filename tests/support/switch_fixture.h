@@ -84,6 +84,15 @@ class SwitchFixture : public testing::Test {
         return outcome.output;
     }
 
+    // The tracked connections of a zone, a line for each.
+    std::vector<std::string> connections(std::uint16_t zone) {
+        const CommandOutcome outcome =
+            run_command({"ovs-appctl", "-t", ovs_->file("vswitchd.ctl"), "dpctl/dump-conntrack",
+                         "zone=" + std::to_string(zone)});
+        EXPECT_TRUE(outcome.succeeded) << outcome.output;
+        return lines_of(outcome.output);
+    }
+
     // What ovs-ofctl sees, by the flow's text in the form of ovs::to_text().
     std::map<std::string, InstalledFlow> installed() {
         std::map<std::string, InstalledFlow> flows;

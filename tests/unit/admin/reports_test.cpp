@@ -75,8 +75,9 @@ class ReportsTest : public testing::Test {
     responder::Responder responder_{socket(), policy_.neighbours};
     underlay::Underlay underlay_{{"unix:" + directory_ + "/no.sock", "br-test", "netdev"}};
     std::vector<northbound::ProviderAddressStatus> addresses_;
+    std::map<policy::ObjectId, std::string> refused_;
     Reports reports_{Sources{policy_.model, policy_.faults, southbound_, responder_, underlay_,
-                             sequences_, server_, addresses_, "host1", "br-test", "9.9",
+                             sequences_, server_, addresses_, refused_, "host1", "br-test", "9.9",
                              std::chrono::steady_clock::now()}};
 };
 
@@ -113,7 +114,7 @@ TEST_F(ReportsTest, SequenceNumbersAreThoseOfTheDatabase) {
 TEST_F(ReportsTest, WithoutASwitchTheAgentIsNotHealthyAndSaysWhatToLookAt) {
     EXPECT_FALSE(reports_.status()["healthy"].asBool());
     EXPECT_THAT(problems(), Contains(HasSubstr("--ovs-db")));
-    EXPECT_THAT(problems(), Contains(HasSubstr("no OpenFlow connection to bridge br-test")));
+    EXPECT_THAT(problems(), Contains(HasSubstr("bridge br-test is not ready")));
     EXPECT_THAT(problems(), Contains(HasSubstr("ARP responder")));
     EXPECT_THAT(problems(), Not(Contains(HasSubstr("realised"))));
 }

@@ -58,7 +58,7 @@ TEST_F(HnvHostReaderTest, ARefusedRowHasNoOtherFault) {
 
 TEST_F(HnvHostReaderTest, PortSettings) {
     policy_->model.set_interfaces({test::plug("p1", 7, 1)});
-    host({insert("Port_Settings", R"("name":"{P1}","mac_spoofing_allowed":true)")});
+    host({insert("Port_Settings", R"("name":"p1","mac_spoofing_allowed":true)")});
     ASSERT_TRUE(port());
     EXPECT_TRUE(port()->mac_spoofing_allowed);
     EXPECT_FALSE(port()->ip_forwarding_allowed);

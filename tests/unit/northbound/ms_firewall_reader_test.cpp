@@ -60,7 +60,7 @@ std::string join(std::size_t count, Make make) {
 TEST_F(MsFirewallReaderTest, EveryColumnIsRead) {
     plug();
     firewall({insert("FW_Rules",
-                     R"("rule_id":"web","vnic_id":"{P1}","action":"Block","direction":"Outbound",)"
+                     R"("rule_id":"web","vnic_id":"p1","action":"Block","direction":"Outbound",)"
                      R"("rule_state":"Enabled","logging_state":"Disabled",)"
                      R"("rule_type":"RuleWithAdminPriority","priority":300,)"
                      R"("src_ip_addresses":"10.0.0.0/8","dst_ip_addresses":"::1, 10.1.0.0/16",)"

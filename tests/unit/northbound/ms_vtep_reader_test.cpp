@@ -126,19 +126,21 @@ TEST_F(MsVtepReaderTest, AVsidOutOfRangeIsAFaultUntilMended) {
 }
 
 TEST_F(MsVtepReaderTest, PortNamesMatchWithOrWithoutBracesInEitherCase) {
-    policy_->model.set_interfaces({{"tap0", 7, "0f3c-a", "00:15:5d:00:00:01", "vm"}});
+    const std::string guid = "a1b2c3d4-0000-0000-0000-00000000000f";
+    policy_->model.set_interfaces({{"tap0", 7, guid, "00:15:5d:00:00:01", "vm"}});
     vtep({insert("Logical_Switch", R"("name":"5001","tunnel_key":5001)", "subnet"),
           insert("Physical_Port",
-                 R"("name":"{0F3C-A}","vlan_bindings":["map",[[0,["named-uuid","subnet"]]]])",
+                 R"("name":"{A1B2C3D4-0000-0000-0000-00000000000F}",)"
+                 R"("vlan_bindings":["map",[[0,["named-uuid","subnet"]]]])",
                  "port"),
           attach("port")});
-    const policy::PortStatus status = policy_->status("0f3c-a");
+    const policy::PortStatus status = policy_->status(guid);
     EXPECT_EQ(status.ofport, 7U);
     EXPECT_EQ(status.vsid, 5001U);
     EXPECT_EQ(status.row, rows("ms_vtep", "Physical_Port").front().uuid);
     // Renamed, the row is another port's.
     vtep({update("Physical_Port", R"("name":"other")")});
-    EXPECT_EQ(policy_->status("0f3c-a").row, std::nullopt);
+    EXPECT_EQ(policy_->status(guid).row, std::nullopt);
     vtep({update("Physical_Switch", R"("ports":["set",[]])")});
     EXPECT_EQ(policy_->status("other").name, "");
 }

@@ -106,6 +106,49 @@ TEST_F(StatusWriterTest, AnInterfaceWithoutARowGetsOne) {
     EXPECT_THAT(rows("ms_vtep", "Physical_Port"), SizeIs(1));
 }
 
+// The agent's row gives way to the controller's, whenever that comes.
+TEST_F(StatusWriterTest, TheAgentsRowGoesWhenTheControllerMakesOne) {
+    plug_one();
+    tell();
+    const Uuid placeholder = rows("ms_vtep", "Physical_Port").front().uuid;
+    deploy();
+    tell();
+    const auto ports = rows("ms_vtep", "Physical_Port");
+    ASSERT_THAT(ports, SizeIs(1));
+    EXPECT_NE(ports.front().uuid, placeholder);
+    EXPECT_EQ(port_status()["state"], "active");
+    EXPECT_THAT(fault_keys(), IsEmpty());
+}
+
+TEST_F(StatusWriterTest, TheAgentsRowGoesWithTheInterface) {
+    plug_one();
+    tell();
+    ASSERT_THAT(rows("ms_vtep", "Physical_Port"), SizeIs(1));
+    plug({});
+    tell();
+    EXPECT_THAT(rows("ms_vtep", "Physical_Port"), IsEmpty());
+    tell();
+    plug_one();
+    tell();
+    EXPECT_THAT(rows("ms_vtep", "Physical_Port"), SizeIs(1));
+}
+
+// A controller may bind the row that it finds: from then on it is its own.
+TEST_F(StatusWriterTest, TheAgentsRowStaysWhenAControllerBindsIt) {
+    plug_one();
+    tell();
+    map(kMac, "10.0.0.1");
+    add_rule("");
+    vtep({update("Physical_Port", R"("vlan_bindings":["map",[[0,["uuid",")" +
+                                      rows("ms_vtep", "Logical_Switch").front().uuid.to_string() +
+                                      R"("]]]])")});
+    tell();
+    EXPECT_EQ(port_status()["state"], "active");
+    plug({});
+    tell();
+    EXPECT_THAT(port_status(), ElementsAre(Pair("state", "unplugged")));
+}
+
 TEST_F(StatusWriterTest, ASwitchThatAControllerMadeAnewGetsThePort) {
     plug_one();
     tell();

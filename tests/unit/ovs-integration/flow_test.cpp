@@ -10,6 +10,8 @@ namespace hnv::ovs {
 namespace {
 
 const MacAddress kMac = *MacAddress::parse("02:00:00:00:00:11");
+constexpr std::uint32_t kReply =
+    static_cast<std::uint32_t>(CtState::Tracked) | static_cast<std::uint32_t>(CtState::Reply);
 
 IpAddress ip(const char* text) { return *IpAddress::parse(text); }
 IpPrefix prefix(const char* text) { return *IpPrefix::parse(text); }
@@ -118,7 +120,24 @@ INSTANTIATE_TEST_SUITE_P(
                      bit(CtState::Established) | bit(CtState::Tracked),
                      bit(CtState::Established) | bit(CtState::Tracked) | bit(CtState::Invalid));
              },
-             ",ct_state=+est-inv+trk actions=drop"}),
+             ",ct_state=+est-inv+trk actions=drop"},
+        Case{"CtMark", [](FlowBuilder& b) { b.match_ct_mark(0x1234); },
+             ",ct_mark=0x1234 actions=drop"},
+        Case{"CtFirstPacket",
+             [](FlowBuilder& b) {
+                 b.match_eth_type(0x0800).match_ct_state(kReply, kReply).match_ct_ip_proto(6);
+                 b.match_ct_ip_src(prefix("10.1.1.0/24")).match_ct_ip_dst(prefix("10.1.1.11"));
+                 b.match_ct_tp_src(1024, 0xfc00).match_ct_tp_dst(1433);
+             },
+             ",ct_state=+rpl+trk,ct_nw_src=10.1.1.0/24,ct_nw_dst=10.1.1.11,ct_nw_proto=6,"
+             "ct_tp_src=0x400/0xfc00,ct_tp_dst=1433,ip actions=drop"},
+        Case{"CtFirstPacketV6",
+             [](FlowBuilder& b) {
+                 b.match_eth_type(0x86dd).match_ct_state(kReply, kReply);
+                 b.match_ct_ip_src(prefix("2001:db8::/33")).match_ct_ip_dst(prefix("2001:db8::1"));
+             },
+             ",ct_state=+rpl+trk,ct_ipv6_src=2001:db8::/33,ct_ipv6_dst=2001:db8::1,ipv6"
+             " actions=drop"}),
     case_name);
 
 INSTANTIATE_TEST_SUITE_P(
@@ -160,6 +179,16 @@ INSTANTIATE_TEST_SUITE_P(
                      .goto_table(9);
              },
              ",ip actions=ct(commit,zone=7),goto_table:9"},
+        Case{"CtCommitWithAMarkBetweenOtherActions",
+             [](FlowBuilder& b) {
+                 b.match_eth_type(0x0800)
+                     .set_reg(0, 7)
+                     .ct({.zone = 7, .commit = true, .next_table = {}, .mark = 0x1234})
+                     .set_reg(1, 8)
+                     .goto_table(9);
+             },
+             ",ip actions=set_field:0x7->reg0,ct(commit,zone=7,exec(set_field:0x1234->ct_mark)),"
+             "set_field:0x8->reg1,goto_table:9"},
         Case{"Controller",
              [](FlowBuilder& b) {
                  const std::array<std::uint8_t, 2> userdata{1, 0xff};
@@ -206,10 +235,12 @@ TEST(Flow, HoldsManyActions) {
     EXPECT_EQ(to_text(builder.build()), expected);
 }
 
-TEST(Flow, PrintsAnUndecodableOneAsSuch) {
+TEST(Flow, PrintsWhatAnUndecodableOneMatches) {
     Flow flow = sample(3, 100, 5001);
     flow.instructions[0] = 0x7f;  // No such instruction.
-    EXPECT_EQ(to_text(flow).rfind("undecodable flow: ", 0), 0U) << to_text(flow);
+    const std::string text = to_text(flow);
+    EXPECT_EQ(text.rfind("table=3, priority=100,reg0=0x1389,", 0), 0U) << text;
+    EXPECT_NE(text.find("(undecodable: OFPBIC_"), std::string::npos) << text;
 }
 
 }  // namespace

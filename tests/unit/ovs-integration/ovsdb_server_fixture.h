@@ -144,6 +144,7 @@ class OvsdbServerTest : public testing::Test {
 
     // Runs a shell command with the server going; returns what it printed, errors included.
     std::string shell(const std::string& command) {
+        server_->run();  // The command may be there before the next turn: remotes that are due now.
         FILE* pipe = popen(("exec 2>&1; " + command).c_str(), "re");
         const int fd = fileno(pipe);
         fcntl(fd, F_SETFL, O_NONBLOCK);

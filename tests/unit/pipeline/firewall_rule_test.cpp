@@ -6,6 +6,7 @@
 #include <random>
 #include <vector>
 
+#include "policy/rule_overlap.h"
 #include "support/policy_builder.h"
 
 namespace hnv::pipeline {
@@ -128,6 +129,64 @@ TEST(Expand, CombinesTheLists) {
     rule.source_ports = {{1024, 65535}};  // Six masks.
     rule.destination_ports = {{80, 80}, {443, 443}};
     EXPECT_EQ(expand(rule).size(), 2U * 3U * 6U * 2U);
+}
+
+// A rule that the model takes has a flow, and one that has none is refused.
+TEST(Expand, HasAMatchIfAPacketCanMatch) {
+    std::mt19937 random(7);
+    const auto chance = [&random] { return std::bernoulli_distribution(0.4)(random); };
+    for (int i = 0; i < 2000; ++i) {
+        RuleSpec rule;
+        for (const int protocol : {1, 6, 17, 47, 58, 132}) {
+            if (chance()) {
+                rule.protocols.push_back(static_cast<std::uint8_t>(protocol));
+            }
+        }
+        for (const char* text : {"10.0.0.0/8", "2001:db8::/32"}) {
+            if (chance()) {
+                rule.sources.push_back(prefix(text));
+            }
+            if (chance()) {
+                rule.destinations.push_back(prefix(text));
+            }
+        }
+        if (chance()) {
+            rule.destination_ports = {{80, 81}};
+        }
+        if (chance()) {
+            rule.source_ports = {{1024, 65535}};
+        }
+        EXPECT_EQ(policy::can_match(rule), !expand(rule).empty());
+    }
+}
+
+// What is asked of a connection's first packet is what was asked of it when it came.
+TEST(Apply, ToAConnectionMatchesTheSameFieldsOfItsFirstPacket) {
+    RuleSpec rule;
+    rule.protocols = {6};
+    rule.sources = {prefix("10.1.1.0/24")};
+    rule.destinations = {prefix("10.1.2.11")};
+    rule.source_ports = {{1024, 2047}};
+    rule.destination_ports = {{443, 443}};
+    const auto matches = expand(rule);
+    ASSERT_EQ(matches.size(), 1U);
+    FlowSet out;
+    StageFlow packet(Table::FirewallOutAdmin, 100);
+    apply(matches[0], packet);
+    packet.drop(out, 0);
+    StageFlow connection(Table::FirewallOutAdmin, 100);
+    constexpr std::uint32_t kReply = static_cast<std::uint32_t>(ovs::CtState::Tracked) |
+                                     static_cast<std::uint32_t>(ovs::CtState::Reply);
+    connection->match_ct_state(kReply, kReply);
+    apply_to_connection(matches[0], connection);
+    connection.drop(out, 0);
+    EXPECT_EQ(ovs::to_text(out.flows[0]),
+              "table=4, priority=100,tcp,nw_src=10.1.1.0/24,nw_dst=10.1.2.11,"
+              "tp_src=0x400/0xfc00,tp_dst=443 actions=drop");
+    EXPECT_EQ(ovs::to_text(out.flows[1]),
+              "table=4, priority=100,ct_state=+rpl+trk,ct_nw_src=10.1.1.0/24,"
+              "ct_nw_dst=10.1.2.11,ct_nw_proto=6,ct_tp_src=0x400/0xfc00,ct_tp_dst=443,ip "
+              "actions=drop");
 }
 
 }  // namespace

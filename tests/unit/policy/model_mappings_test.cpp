@@ -214,6 +214,56 @@ TEST_F(ModelMappings, APeerGoesWithItsLastMapping) {
     EXPECT_TRUE(subnet_view(5001)->peers.empty());
 }
 
+// Physical_Locator's index is by text, so one address may have several rows.
+TEST_F(ModelMappings, AProviderAddressInTwoSpellingsIsOnePeer) {
+    locator(3, "2001:db8::20");
+    locator(4, "2001:DB8:0:0::20");
+    mapping(1, 1, 3, kSqlMac, "10.1.1.11");
+    mapping(2, 1, 4, kWebMac, "10.1.1.12");
+    commit();
+    ASSERT_EQ(peer_views().size(), 1U);
+    EXPECT_EQ(peer_views()[0].locator.pa, ip("2001:db8::20"));
+    EXPECT_EQ(subnet_view(5001)->peers.size(), 1U);
+
+    remove(kMapping, 1);  // That of the row that owns the peer.
+    remove(SourceTable::MsVtepPhysicalLocator, 3);
+    commit();
+    EXPECT_EQ(peer_views().size(), 1U);
+    locator(3, "2001:db8::20");
+    mapping(1, 1, 3, kSqlMac, "10.1.1.11");
+    commit();
+    EXPECT_EQ(peer_views().size(), 1U);
+    remove(kMapping, 2);
+    commit();
+    EXPECT_EQ(peer_views().size(), 1U);
+    remove(kMapping, 1);
+    commit();
+    EXPECT_TRUE(peer_views().empty());
+}
+
+TEST_F(ModelMappings, AMacAtOneAddressInTwoSpellingsIsNoConflict) {
+    locator(3, "2001:db8::20");
+    locator(4, "2001:DB8:0:0::20");
+    mapping(1, 1, 3, kSqlMac, "10.1.1.11");
+    mapping(2, 1, 4, kSqlMac, "10.1.1.12");
+    commit();
+    EXPECT_TRUE(faults.all().empty());
+}
+
+TEST_F(ModelMappings, AProviderAddressOfTwoEncapsulationsGetsOneCopyOfABroadcast) {
+    locator(3, "192.168.2.20", Encapsulation::Nvgre);
+    mapping(1, 1, 3, kSqlMac, "10.1.1.11");
+    mapping(2, 1, 2, kWebMac, "10.1.1.12");
+    commit();
+    EXPECT_EQ(peer_views().size(), 2U);  // Both are heard.
+    ASSERT_EQ(subnet_view(5001)->peers.size(), 1U);
+    EXPECT_EQ(subnet_view(5001)->peers[0].encapsulation, Encapsulation::Vxlan);
+    remove(kMapping, 2);
+    commit();
+    ASSERT_EQ(subnet_view(5001)->peers.size(), 1U);
+    EXPECT_EQ(subnet_view(5001)->peers[0].encapsulation, Encapsulation::Nvgre);
+}
+
 TEST_F(ModelMappings, OneOfTenThousandCostsWhatItTouches) {
     constexpr std::uint32_t kMappings = 10'000;
     for (std::uint32_t i = 0; i < kMappings; ++i) {

@@ -23,11 +23,12 @@ TEST(NormalizePortName, MatchesGuidsWithOrWithoutBracesInEitherCase) {
               "a1b2c3d4-0000-0000-0000-00000000000f");
     EXPECT_EQ(normalize_port_name("A1B2c3d4-0000-0000-0000-00000000000f"),
               "a1b2c3d4-0000-0000-0000-00000000000f");
-    EXPECT_EQ(normalize_port_name("Contoso-SQL"), "contoso-sql");
-    EXPECT_EQ(normalize_port_name("{"), "{");
-    EXPECT_EQ(normalize_port_name("{}"), "");
-    EXPECT_EQ(normalize_port_name("{open"), "{open");
-    EXPECT_EQ(normalize_port_name(""), "");
+}
+
+TEST(NormalizePortName, LeavesEveryOtherNameAsItIs) {
+    for (const char* name : {"Contoso-SQL", "{", "{}", "{open", "", "{tap0}"}) {
+        EXPECT_EQ(normalize_port_name(name), name);
+    }
 }
 
 class ModelPorts : public testing::Test, public test::PolicyBuilder {
@@ -58,6 +59,11 @@ class ModelPorts : public testing::Test, public test::PolicyBuilder {
         if (const auto view = subnet_view(5001)) {
             EXPECT_TRUE(view->local_ports.empty());
         }
+    }
+    void expect_unbound(std::uint32_t row) {
+        EXPECT_EQ(status("sql").state, PortState::Blocked);
+        EXPECT_EQ(status("sql").row, uuid(row));
+        EXPECT_NE(fault(kPort, row, FaultKey::PortUnbound), "");
     }
 };
 
@@ -230,6 +236,115 @@ TEST_F(ModelPorts, OfTwoRowsTheFirstCountsUntilItGoes) {
     remove(kPort, 2);
     commit();
     EXPECT_EQ(status("sql").row, std::nullopt);
+}
+
+// The agent's own row for a new interface is unbound; whenever the controller's comes, it counts.
+TEST_F(ModelPorts, ABoundRowComesBeforeAnUnboundOne) {
+    map_sql();
+    plug_sql();
+    model.put(uuid(2), PortSpec{"sql", {}});
+    allow_all(1, "sql");
+    commit();
+    EXPECT_NE(fault(kPort, 2, FaultKey::PortUnbound), "");
+    port(1, "sql", 1);
+    commit();
+    EXPECT_EQ(status("sql").state, PortState::Active);
+    EXPECT_EQ(status("sql").row, uuid(1));
+    EXPECT_TRUE(faults.all().empty());
+    remove(kPort, 1);
+    commit();
+    expect_unbound(2);
+}
+
+TEST_F(ModelPorts, TwoBoundRowsOfOneNameAreAFaultOfTheSecond) {
+    make_active();
+    subnet(2, 6001);
+    const auto duplicate = [this](std::uint32_t row) {
+        return fault(kPort, row, FaultKey::PortDuplicate);
+    };
+    const auto make_second = [&] {
+        port(2, "sql", 2);
+        commit();
+        ASSERT_NE(duplicate(2).find("sql"), std::string::npos) << duplicate(2);
+        ASSERT_EQ(duplicate(1), "");
+        ASSERT_EQ(port_view("sql")->vsid, 5001U);
+    };
+    make_second();
+    remove(kPort, 2);
+    commit();
+    EXPECT_TRUE(faults.all().empty());
+
+    make_second();
+    port(2, "other", 2);
+    commit();
+    EXPECT_TRUE(faults.all().empty());
+
+    make_second();
+    model.put(uuid(2), PortSpec{"sql", {}});
+    commit();
+    EXPECT_TRUE(faults.all().empty());
+
+    make_second();
+    remove(kPort, 1);
+    mapping(2, 2, 1, kSqlMac, "10.1.1.11");
+    commit();
+    EXPECT_TRUE(faults.all().empty());
+    EXPECT_EQ(port_view("sql")->vsid, 6001U);
+}
+
+// What a port lacks is told at one row of its name, the one in force.
+TEST_F(ModelPorts, ARowThatIsBeatenKeepsNoOtherFault) {
+    make_active();
+    remove(kRule, 1);
+    remove(kRule, 2);
+    commit();
+    EXPECT_NE(fault(kPort, 1, FaultKey::PortNoAcl), "");
+    port(2, "sql", 1);
+    model.put(uuid(1), PortSpec{"sql", {}});
+    commit();
+    EXPECT_NE(fault(kPort, 2, FaultKey::PortNoAcl), "");
+    EXPECT_EQ(faults.all().size(), 1U);
+}
+
+// Else a guest could take over an address by a mapping that is refused.
+TEST_F(ModelPorts, AMappingThatLostItsAddressGivesNoRightToIt) {
+    mapping(2, 1, 1, kWebMac, "10.1.1.11");
+    commit();
+    map_sql();
+    mapping(3, 1, 1, kSqlMac, "10.1.1.12");
+    plug_sql();
+    port(1, "sql", 1);
+    allow_all(1, "sql");
+    commit();
+    EXPECT_NE(fault(kMapping, 1, FaultKey::CaConflict), "");
+    EXPECT_EQ(port_view("sql")->cas, std::vector{ip("10.1.1.12")});
+
+    remove(kMapping, 2);  // Now it is the first.
+    commit();
+    EXPECT_EQ(port_view("sql")->cas, (std::vector{ip("10.1.1.11"), ip("10.1.1.12")}));
+}
+
+TEST_F(ModelPorts, AMappingOfTheGatewaysAddressGivesNoRightToIt) {
+    make_active();
+    mapping(2, 1, 1, kSqlMac, "10.1.1.1");
+    commit();
+    EXPECT_EQ(port_view("sql")->cas, (std::vector{ip("10.1.1.1"), ip("10.1.1.11")}));
+    router(1, {{"10.1.1.0/24", 1}});
+    commit();
+    EXPECT_EQ(port_view("sql")->cas, std::vector{ip("10.1.1.11")});
+    remove(SourceTable::MsVtepLogicalRouter, 1);
+    commit();
+    EXPECT_EQ(port_view("sql")->cas, (std::vector{ip("10.1.1.1"), ip("10.1.1.11")}));
+}
+
+TEST_F(ModelPorts, ALoadBalancedAddressBelongsToAllWhoShareIt) {
+    mapping(2, 1, 1, kWebMac, "10.1.1.11", MappingType::LoadBalanced);
+    mapping(1, 1, 1, kSqlMac, "10.1.1.11", MappingType::LoadBalanced);
+    plug_sql();
+    port(1, "sql", 1);
+    allow_all(1, "sql");
+    commit();
+    EXPECT_EQ(port_view("sql")->cas, std::vector{ip("10.1.1.11")});
 }
 
 TEST_F(ModelPorts, ARenamedRowIsAnotherPort) {

@@ -176,6 +176,51 @@ TEST_F(ModelSubnets, ASubnetBelongsToTheFirstRouterThatBindsIt) {
     EXPECT_EQ(neighbours.find(5001, ip("10.1.1.254")), Model::kDefaultRouterMac);
 }
 
+TEST_F(ModelSubnets, AChangedRouterKeepsItsSubnets) {
+    subnet(1, 5001);
+    router(1, {{"10.1.1.0/24", 1}});
+    router(2, {{"10.1.1.254/24", 1}});
+    commit();
+    RouterSpec renamed{"renamed", true, {{test::prefix("10.1.1.9/24"), test::uuid(1)}}};
+    model.put(test::uuid(1), renamed);
+    commit();
+    EXPECT_EQ(two_routers(1), "");
+    EXPECT_NE(two_routers(2), "");
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.9")), Model::kDefaultRouterMac);
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.1")), std::nullopt);
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.254")), std::nullopt);
+
+    router(1, {{"10.1.1.0/24", 1}}, false);  // Disabled, it gives them up.
+    commit();
+    EXPECT_EQ(two_routers(2), "");
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.254")), Model::kDefaultRouterMac);
+    router(1, {{"10.1.1.0/24", 1}});
+    commit();
+    EXPECT_NE(two_routers(1), "");
+    EXPECT_EQ(two_routers(2), "");
+}
+
+TEST_F(ModelSubnets, EachPrefixOfASubnetHasAGateway) {
+    subnet(1, 5001);
+    router(1, {{"10.1.1.0/24", 1}, {"10.1.2.254/24", 1}, {"2001:db8::/64", 1}});
+    commit();
+    for (const char* gateway : {"10.1.1.1", "10.1.2.254", "2001:db8::1"}) {
+        EXPECT_EQ(neighbours.find(5001, ip(gateway)), Model::kDefaultRouterMac) << gateway;
+    }
+    EXPECT_TRUE(faults.all().empty());
+    router(1, {{"10.1.1.0/24", 1}, {"10.1.3.0/24", 1}});
+    commit();
+    EXPECT_EQ(neighbours.size(), 2U);
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.3.1")), Model::kDefaultRouterMac);
+    subnet(1, 5002);
+    commit();
+    EXPECT_EQ(neighbours.size(), 2U);
+    EXPECT_EQ(neighbours.find(5002, ip("10.1.1.1")), Model::kDefaultRouterMac);
+    remove(kRouter, 1);
+    commit();
+    EXPECT_EQ(neighbours.size(), 0U);
+}
+
 TEST_F(ModelSubnets, ASecondRouterHealsByBindingNothingOrBeingDisabled) {
     subnet(1, 5001);
     router(1, {{"10.1.1.0/24", 1}});

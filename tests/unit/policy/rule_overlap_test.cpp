@@ -69,5 +69,34 @@ TEST(RuleOverlap, EveryFieldMustMeet) {
     EXPECT_FALSE(overlap(a, b));
 }
 
+TEST(CanMatch, AsksForOneFamilyThatHasAllOfIt) {
+    RuleSpec rule;
+    EXPECT_TRUE(can_match(rule));
+    rule.sources = {prefix("10.0.0.0/8")};
+    EXPECT_TRUE(can_match(rule));
+    rule.destinations = {prefix("2001:db8::/32")};
+    EXPECT_FALSE(can_match(rule));
+    rule.destinations.push_back(prefix("10.1.0.0/16"));
+    EXPECT_TRUE(can_match(rule));
+    rule.protocols = {58};  // ICMPv6
+    EXPECT_FALSE(can_match(rule));
+    rule.protocols = {58, 1};
+    EXPECT_TRUE(can_match(rule));
+}
+
+TEST(CanMatch, PortsAskForAProtocolThatHasThem) {
+    RuleSpec rule;
+    rule.destination_ports = {{80, 80}};
+    EXPECT_TRUE(can_match(rule));
+    rule.protocols = {1, 47};
+    EXPECT_FALSE(can_match(rule));
+    rule.protocols = {1, 132};
+    EXPECT_TRUE(can_match(rule));
+    rule.destination_ports.clear();
+    rule.source_ports = {{53, 53}};
+    rule.protocols = {17};
+    EXPECT_TRUE(can_match(rule));
+}
+
 }  // namespace
 }  // namespace hnv::policy

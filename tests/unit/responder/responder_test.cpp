@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "arp_frames.h"
-#include "fake_switch.h"
+#include "support/fake_switch.h"
 
 namespace hnv::responder {
 namespace {

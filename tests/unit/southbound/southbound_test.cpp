@@ -3,6 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <future>
+#include <stdexcept>
+
+#include "support/fake_switch.h"
 #include "support/switch_fixture.h"
 
 namespace hnv::southbound {
@@ -298,6 +303,81 @@ TEST_F(SouthboundTest, AFullTableFailsOnlyTheFlowsThatDoNotFit) {
     const auto verdicts = southbound_->take_verdicts();
     ASSERT_EQ(verdicts.size(), 1U);
     EXPECT_EQ(verdicts[0].error, std::nullopt);
+}
+
+// The next user of a zone, whose number is a port's, must not inherit connections.
+TEST_F(SouthboundTest, AZoneIsFlushedWhenItChangesHands) {
+    const auto connect = [this](std::uint16_t zone) {
+        // UDP 10.1.1.11:4000 to 10.1.1.12:5000.
+        ofctl({"packet-out", management(),
+               "in_port=local packet=00155d50010c00155d50010b08004500001c00010000401164b8"
+               "0a01010b0a01010c0fa0138800080000 actions=ct(commit,zone=" +
+                   std::to_string(zone) + ")"});
+        return connections(zone).size();
+    };
+    desired_[kFirst] = {{flow(1, 10)}, {}, {}, pipeline::ZoneUse{7, 0xaaaa}};
+    desired_[kSecond] = {{flow(2, 20)}, {}, {}, pipeline::ZoneUse{8, 0xbbbb}};
+    ASSERT_TRUE(confirm_all());
+    ASSERT_EQ(connect(7), 1U);
+    ASSERT_EQ(connect(8), 1U);
+
+    desired_[kFirst].flows = {flow(1, 11)};  // The same user: its connections stay.
+    ASSERT_TRUE(confirm({kFirst}));
+    EXPECT_EQ(connections(7).size(), 1U);
+
+    desired_[kFirst].zone->user = 0xcccc;  // And no flow changes.
+    ASSERT_TRUE(confirm({kFirst}));
+    EXPECT_TRUE(until([&] { return connections(7).empty(); }));
+    EXPECT_EQ(connections(8).size(), 1U);
+
+    desired_.erase(kSecond);
+    ASSERT_TRUE(confirm({kSecond}));
+    EXPECT_TRUE(until([&] { return connections(8).empty(); }));
+}
+
+TEST_F(SouthboundTest, ARefusedMeterIsToldAtItsOwner) {
+    constexpr std::uint32_t kBeyondOfpmMax = 0xffff0001U;  // ONF TS-012 section 7.3.4.4
+    desired_[kFirst] = {{flow(1, 10)}, {{kBeyondOfpmMax, 1000, 250}}, {}, {}};
+    desired_[kSecond] = {{flow(2, 20)}, {{6, 1000, 250}}, {}, {}};
+    ASSERT_TRUE(confirm_all());
+    EXPECT_EQ(installed_texts(), desired_texts());
+    const auto verdicts = southbound_->take_verdicts();
+    ASSERT_TRUE(last_error_of(kFirst, verdicts));
+    EXPECT_NE(last_error_of(kFirst, verdicts)->find("OFPMMFC_"), std::string::npos);
+    EXPECT_FALSE(last_error_of(kSecond, verdicts));
+    EXPECT_EQ(southbound_->counters().bundle_errors, 1U);
+}
+
+// A switch that can't tell what it has is asked again, on another connection.
+TEST(SouthboundReadBack, BeginsAnewOnAnotherConnectionWhenItIsRefused) {
+    constexpr std::uint8_t kError = 1;
+    constexpr std::uint8_t kMultipartRequest = 18;
+    test::FakeSwitch fake;
+    auto peer = std::async(std::launch::async, [&fake] {
+        for (int connection = 0; connection < 2; ++connection) {
+            fake.accept();
+            const test::Octets request = fake.receive();
+            if (request[1] != kMultipartRequest) {
+                throw std::runtime_error("not a request: " + std::to_string(request[1]));
+            }
+            test::Octets body;
+            test::put_number(body, 1, 2);  // OFPET_BAD_REQUEST,
+            test::put_number(body, 2, 2);  // OFPBRC_BAD_MULTIPART; then the request.
+            body.insert(body.end(), request.begin(), request.end());
+            const auto xid = static_cast<std::uint32_t>(test::get_number(request, 4, 4));
+            fake.send(test::openflow_message(kError, xid, body));
+            fake.wait_for_end();
+        }
+    });
+    ovs::OpenFlowConnection connection(fake.target(), "test");
+    Southbound southbound(connection, [](const ObjectId&) { return pipeline::FlowSet{}; });
+    southbound.start();
+    EXPECT_TRUE(test::run_until(southbound, [&] {
+        ovs::wake_at(ovs::now_msec() + 20);
+        return peer.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+    }));
+    EXPECT_NO_THROW(peer.get());
+    EXPECT_GE(southbound.counters().read_backs, 2U);
 }
 
 TEST_F(SouthboundTest, ALargeLoadTakesSeveralBundles) {

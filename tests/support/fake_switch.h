@@ -1,6 +1,7 @@
 // The switch's end of an OpenFlow 1.4 connection, played by a test: a listening unix socket and
-// the few messages that the responder exchanges (ONF TS-012 section 7; packet-ins as Open
-// vSwitch's nicira-ext.h has them). Every wait has a deadline, and throws when it passes.
+// the few messages that the responder and the southbound exchange when they begin (ONF TS-012
+// section 7; packet-ins as Open vSwitch's nicira-ext.h has them). Every wait has a deadline, and
+// throws when it passes.
 #pragma once
 
 #include <poll.h>
@@ -97,9 +98,8 @@ class FakeSwitch {
 
     [[nodiscard]] std::string target() const { return "unix:" + path(); }
 
-    // Takes a connection, agrees on OpenFlow 1.4, and reads what the responder asks for first:
-    // returns the types of these messages.
-    std::vector<std::uint8_t> take_connection() {
+    // Takes a connection and agrees on OpenFlow 1.4.
+    void accept() {
         hang_up();
         wait_readable(listener_);
         connection_ = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
@@ -107,11 +107,24 @@ class FakeSwitch {
         if (receive()[1] != kHello) {
             throw std::runtime_error("no hello");
         }
+    }
+
+    // The same, and reads what the responder asks for first: returns the types of these messages.
+    std::vector<std::uint8_t> take_connection() {
+        accept();
         std::vector<std::uint8_t> types;
         while (types.size() < 3) {
             types.push_back(receive()[1]);
         }
         return types;
+    }
+
+    // Reads on until the other end breaks the connection.
+    void wait_for_end() const {
+        std::uint8_t ignored[4096];
+        do {
+            wait_readable(connection_);
+        } while (::recv(connection_, ignored, sizeof ignored, 0) > 0);
     }
 
     void hang_up() {

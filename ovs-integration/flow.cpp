@@ -54,6 +54,15 @@ struct FlowBuilder::Impl {
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
 
+    void move(mf_field_id from, unsigned from_bit, mf_field_id to, unsigned to_bit, unsigned bits) {
+        ofpact_reg_move* action = ofpact_put_REG_MOVE(&actions);
+        action->src.field = mf_from_id(from);
+        action->src.ofs = from_bit;
+        action->src.n_bits = bits;
+        action->dst.field = mf_from_id(to);
+        action->dst.ofs = to_bit;
+        action->dst.n_bits = bits;
+    }
     void set_field(mf_field_id field, const mf_value& value) {
         ofpact_put_set_field(&actions, mf_from_id(field), &value, nullptr);
     }
@@ -168,6 +177,11 @@ FlowBuilder& FlowBuilder::match_tp_dst(std::uint16_t port, std::uint16_t mask) {
 
 FlowBuilder& FlowBuilder::match_icmp_type(std::uint8_t type) {
     match_set_icmp_type(&impl_->match, type);
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::match_ttl(std::uint8_t ttl) {
+    match_set_nw_ttl(&impl_->match, ttl);
     return *this;
 }
 
@@ -304,13 +318,7 @@ FlowBuilder& FlowBuilder::set_eth_dst(const MacAddress& mac) {
 }
 
 FlowBuilder& FlowBuilder::move_reg_to_tun_id(unsigned reg, unsigned offset) {
-    ofpact_reg_move* move = ofpact_put_REG_MOVE(&impl_->actions);
-    move->src.field = mf_from_id(static_cast<mf_field_id>(MFF_REG0 + reg));
-    move->src.ofs = 0;
-    move->src.n_bits = 24;
-    move->dst.field = mf_from_id(MFF_TUN_ID);
-    move->dst.ofs = offset;
-    move->dst.n_bits = 24;
+    impl_->move(static_cast<mf_field_id>(MFF_REG0 + reg), 0, MFF_TUN_ID, offset, 24);
     return *this;
 }
 
@@ -321,6 +329,47 @@ FlowBuilder& FlowBuilder::dec_ttl() {
     ids = static_cast<ofpact_cnt_ids*>(impl_->actions.header);
     ids->n_controllers = 1;
     ofpact_finish_DEC_TTL(&impl_->actions, &ids);
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::set_ttl(std::uint8_t ttl) {
+    mf_value field{};
+    field.u8 = ttl;
+    impl_->set_field(MFF_IP_TTL, field);
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::set_ip_src(const IpAddress& address) {
+    mf_value field{};
+    if (address.is_v4()) {
+        field.be32 = htonl(address.v4());
+        impl_->set_field(MFF_IPV4_SRC, field);
+    } else {
+        field.ipv6 = to_in6(address);
+        impl_->set_field(MFF_IPV6_SRC, field);
+    }
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::set_icmp_type(std::uint8_t type) {
+    mf_value field{};
+    field.u8 = type;
+    impl_->set_field(MFF_ICMPV4_TYPE, field);
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::move_eth_src_to_dst() {
+    impl_->move(MFF_ETH_SRC, 0, MFF_ETH_DST, 0, 48);
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::move_ip_src_to_dst() {
+    impl_->move(MFF_IPV4_SRC, 0, MFF_IPV4_DST, 0, 32);
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::output_in_port() {
+    ofpact_put_OUTPUT(&impl_->actions)->port = OFPP_IN_PORT;
     return *this;
 }
 

@@ -92,6 +92,7 @@ class FlowBuilder {
     FlowBuilder& match_tp_src(std::uint16_t port, std::uint16_t mask = 0xffffU);
     FlowBuilder& match_tp_dst(std::uint16_t port, std::uint16_t mask = 0xffffU);
     FlowBuilder& match_icmp_type(std::uint8_t type);
+    FlowBuilder& match_ttl(std::uint8_t ttl);
     FlowBuilder& match_nd_target(const IpAddress& target);
     FlowBuilder& match_nd_sll(const MacAddress& mac);
     FlowBuilder& match_nd_tll(const MacAddress& mac);
@@ -120,7 +121,15 @@ class FlowBuilder {
     FlowBuilder& set_eth_dst(const MacAddress& mac);
     // The register's low 24 bits to bit `offset` and up of tun_id, whose other bits are kept.
     FlowBuilder& move_reg_to_tun_id(unsigned reg, unsigned offset);
+    // Precondition: the TTL is above 1 (else Open vSwitch would send the packet to a controller,
+    // past every meter).
     FlowBuilder& dec_ttl();
+    FlowBuilder& set_ttl(std::uint8_t ttl);
+    FlowBuilder& set_ip_src(const IpAddress& address);
+    FlowBuilder& set_icmp_type(std::uint8_t type);  // Of ICMP for IPv4.
+    FlowBuilder& move_eth_src_to_dst();
+    FlowBuilder& move_ip_src_to_dst();  // IPv4.
+    FlowBuilder& output_in_port();
     FlowBuilder& strip_vlan();
     FlowBuilder& output(std::uint32_t ofport);
     FlowBuilder& output_reg(unsigned reg);

@@ -24,6 +24,23 @@ constexpr std::int64_t kMaxVsid = 16777214;
     return policy::MappingType::Default;
 }
 
+// static_routes: prefix → next hop. What can't be read is left out, and told in `problem`.
+[[nodiscard]] std::vector<policy::StaticRoute> static_routes(const ovs::Row& row,
+                                                             std::optional<std::string>& problem) {
+    std::vector<policy::StaticRoute> routes;
+    for (const auto& [key, value] : row.string_map("static_routes")) {
+        const auto prefix = IpPrefix::parse(key);
+        const auto next_hop = IpAddress::parse(value);
+        if (prefix && next_hop && prefix->address.is_v4() == next_hop->is_v4()) {
+            routes.push_back({{prefix->network(), prefix->length}, *next_hop});
+        } else {
+            problem = "static route " + quoted(key) + " to " + quoted(value) +
+                      " is not a prefix and an address of one family; it is left out";
+        }
+    }
+    return routes;
+}
+
 }  // namespace
 
 void MsVtepReader::on_row(const ovs::RowChange& change) {
@@ -60,7 +77,10 @@ void MsVtepReader::subnet(const ovs::RowChange& change) {
     spec.vsid = static_cast<std::uint32_t>(vsid);
     spec.name = change.after->string("name");
     spec.rdid = change.after->string("description");
+    std::optional<std::string> problem;
+    spec.static_routes = static_routes(*change.after, problem);
     accept(row, FaultKey::VsidRange, std::move(spec));
+    faults_.set(row, FaultKey::BadAddress, problem);
 }
 
 void MsVtepReader::router(const ovs::RowChange& change) {
@@ -82,8 +102,11 @@ void MsVtepReader::router(const ovs::RowChange& change) {
                       " is not a prefix like 10.1.1.0/24; that subnet is left out";
         }
     }
+    std::optional<std::string> route_problem;
+    spec.static_routes = static_routes(*change.after, route_problem);
     model_.put(row.uuid, std::move(spec));
     faults_.set(row, FaultKey::RouterKey, problem);
+    faults_.set(row, FaultKey::BadAddress, route_problem);
 }
 
 void MsVtepReader::locator(const ovs::RowChange& change) {

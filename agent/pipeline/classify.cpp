@@ -1,12 +1,11 @@
 // Table::Classify: whose packet is it, and in which virtual subnet.
 //
-// A guest's packet belongs to the subnet that its port is bound to. A packet out of a tunnel is
-// taken only from a provider address that the policy knows for its VSID; all others are dropped.
+// A guest's packet belongs to the subnet that its port is bound to. A packet out of a tunnel
+// belongs to the subnet that its key names; whether its sender may send there is TunnelGuard's
+// question.
 #include "pipeline/stages.h"
 
 namespace hnv::pipeline {
-
-using policy::Encapsulation;
 
 void classify_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
     StageFlow other(Table::Classify, priority::kLow);
@@ -21,21 +20,22 @@ void classify_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& 
     flow.go(Table::Guard, out, cookie);
 }
 
-void classify_peer(const policy::PeerView& peer, std::uint64_t cookie, FlowSet& out) {
-    if (peer.tunnel_ofport == 0) {
-        return;
-    }
-    StageFlow flow(Table::Classify, priority::kNormal);
-    // RFC 7348 section 6.1, RFC 7637 section 3.2: an inner frame has no VLAN tag.
-    flow->match_in_port(peer.tunnel_ofport).match_tun_src(peer.locator.pa).match_untagged();
-    if (peer.locator.encapsulation == Encapsulation::Vxlan) {
-        flow->match_tun_id(peer.vsid);
-    } else {
-        // RFC 7637: the VSID is the key's upper 24 bits, any FlowID below it is accepted.
-        flow->match_tun_id(static_cast<std::uint64_t>(peer.vsid) << 8, 0xffffff00U);
-    }
-    flow.set(Reg::Vsid, peer.vsid).set(Reg::Origin, static_cast<std::uint32_t>(Origin::Tunnel));
-    flow.go(Table::Local, out, cookie);
+void classify_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, FlowSet& out) {
+    const std::uint32_t network = subnet.router ? subnet.router->network : subnet.vsid;
+    const auto out_of = [&](std::uint32_t ofport, std::uint64_t key, std::uint64_t mask) {
+        if (ofport == 0) {
+            return;
+        }
+        StageFlow flow(Table::Classify, priority::kNormal);
+        // RFC 7348 section 6.1, RFC 7637 section 3.2: an inner frame has no VLAN tag.
+        flow->match_in_port(ofport).match_tun_id(key, mask).match_untagged().set_metadata(network);
+        flow.set(Reg::Vsid, subnet.vsid)
+            .set(Reg::Origin, static_cast<std::uint32_t>(Origin::Tunnel));
+        flow.go(Table::TunnelGuard, out, cookie);
+    };
+    out_of(subnet.tunnels.vxlan_ofport, subnet.vsid, ~0ULL);
+    // RFC 7637: the VSID is the key's upper 24 bits, any FlowID below it is accepted.
+    out_of(subnet.tunnels.nvgre_ofport, static_cast<std::uint64_t>(subnet.vsid) << 8, 0xffffff00U);
 }
 
 void classify_host(std::uint64_t cookie, FlowSet& out) {

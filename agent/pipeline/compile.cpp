@@ -20,10 +20,13 @@ FlowSet compile(const policy::HostView& host) {
     FlowSet out;
     const std::uint64_t cookie = cookie_of(policy::ObjectKind::Host, 0);
     classify_host(cookie, out);
+    tunnel_guard_host(cookie, out);
     guard_host(cookie, out);
     arp_host(cookie, out);
     firewall_host(cookie, out);
     router_host(cookie, out);
+    route_host(cookie, out);
+    resolve_host(cookie, out);
     local_host(cookie, out);
     mapping_host(cookie, out);
     replicate_host(cookie, out);
@@ -48,6 +51,7 @@ FlowSet compile(const policy::PortView& port) {
 FlowSet compile(const policy::SubnetView& subnet) {
     FlowSet out;
     const std::uint64_t cookie = cookie_of(policy::ObjectKind::Subnet, subnet.vsid);
+    classify_subnet(subnet, cookie, out);
     router_subnet(subnet, cookie, out);
     replicate_subnet(subnet, cookie, out);
     return out;
@@ -55,13 +59,23 @@ FlowSet compile(const policy::SubnetView& subnet) {
 
 FlowSet compile(const policy::PeerView& peer) {
     FlowSet out;
-    classify_peer(peer, cookie_of(policy::ObjectKind::Peer, peer.vsid), out);
+    tunnel_guard_peer(peer, cookie_of(policy::ObjectKind::Peer, peer.network), out);
     return out;
 }
 
 FlowSet compile(const policy::MacView& mac) {
     FlowSet out;
-    mapping_mac(mac, cookie_of(policy::ObjectKind::Mac, mac.mac.bits()), out);
+    const std::uint64_t cookie = cookie_of(policy::ObjectKind::Mac, mac.mac.bits());
+    resolve_mac(mac, cookie, out);
+    mapping_mac(mac, cookie, out);
+    return out;
+}
+
+FlowSet compile(const policy::RouterView& router) {
+    FlowSet out;
+    const std::uint64_t cookie = cookie_of(policy::ObjectKind::Router, router.network);
+    tunnel_guard_router(router, cookie, out);
+    route_router(router, cookie, out);
     return out;
 }
 
@@ -78,6 +92,8 @@ FlowSet compile(const policy::Model& model, const policy::ObjectId& id) {
             return of(model.peer(id));
         case policy::ObjectKind::Mac:
             return of(model.mac(id));
+        case policy::ObjectKind::Router:
+            return of(model.router(id));
     }
     return {};
 }

@@ -16,5 +16,6 @@ namespace hnv::pipeline {
 [[nodiscard]] FlowSet compile(const policy::SubnetView& subnet);
 [[nodiscard]] FlowSet compile(const policy::PeerView& peer);
 [[nodiscard]] FlowSet compile(const policy::MacView& mac);
+[[nodiscard]] FlowSet compile(const policy::RouterView& router);
 
 }  // namespace hnv::pipeline

@@ -2,9 +2,9 @@
 // userdata of packet-ins. Nothing else in the agent spells one out.
 //
 //   guest ─▶ Classify ─▶ Guard ─┬▶ Arp ─▶ agent
-//                               └▶ FirewallOut* ─▶ Router ─┐
-//   tunnel ▶ Classify ─────────────────────────────────────┤
-//                                                          ▼
+//                               └▶ FirewallOut* ─▶ Router ─┬▶ Route ─▶ Resolve ─┐
+//   tunnel ▶ Classify ─▶ TunnelGuard ──────────────────────┤                    │
+//                                                          ▼◀───────────────────┘
 //                    ┌────────────────────────────────── Local ─▶ FirewallIn* ─▶ Deliver ─▶ guest
 //                    │ (multicast)                         │ ▲
 //                    ▼                                     ▼ │ (not a local MAC)
@@ -20,13 +20,16 @@ namespace hnv::pipeline {
 
 enum class Table : std::uint8_t {
     Classify = 0,           // Which port or tunnel, which virtual subnet.
+    TunnelGuard,            // Which provider addresses may send into a virtual network.
     Guard,                  // Anti-spoofing of what a guest sends.
     Arp,                    // ARP requests to the agent.
     FirewallOutTrack,       // Connection state of what leaves a port; ports that need none pass by.
     FirewallOutAdmin,       // Rules of RuleWithAdminPriority.
     FirewallOutController,  // Rules of RuleWithControllerPriority.
     FirewallOutCommit,      // Remembers an allowed new connection.
-    Router,                 // The distributed router.
+    Router,                 // Packets for the distributed router; all others are bridged.
+    Route,                  // (network, destination) → subnet or next hop.
+    Resolve,                // (VSID, CA) → MAC, for what was routed.
     Local,                  // (VSID, destination MAC) → a port of this host.
     Mapping,                // (VSID, destination MAC) → provider address.
     Replicate,              // Broadcast and multicast of a subnet.
@@ -60,6 +63,12 @@ inline constexpr std::uint16_t kLow = 50;
 inline constexpr std::uint16_t kMulticast = 90;
 inline constexpr std::uint16_t kNormal = 100;
 inline constexpr std::uint16_t kHigh = 200;
+// Routes: three for each bit of the prefix, so that the longest wins; on a tie what is connected,
+// then the subnet's own table, then the router's.
+inline constexpr std::uint16_t kRouteBase = 1000;
+inline constexpr std::uint16_t kRouteStep = 3;
+inline constexpr std::uint16_t kTtl = 2000;       // Above every route.
+inline constexpr std::uint16_t kEcho = 3000;      // The gateway is reached by any TTL.
 inline constexpr std::uint16_t kRuleTop = 65200;  // For a rule of priority 0.
 inline constexpr std::uint16_t kState = 65400;    // Replies of allowed connections.
 inline constexpr std::uint16_t kInvalid = 65500;  // Packets that fit no connection.

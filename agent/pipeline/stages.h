@@ -11,8 +11,13 @@ namespace hnv::pipeline {
 
 // classify.cpp
 void classify_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
-void classify_peer(const policy::PeerView& peer, std::uint64_t cookie, FlowSet& out);
+void classify_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, FlowSet& out);
 void classify_host(std::uint64_t cookie, FlowSet& out);
+
+// tunnel_guard.cpp
+void tunnel_guard_peer(const policy::PeerView& peer, std::uint64_t cookie, FlowSet& out);
+void tunnel_guard_router(const policy::RouterView& router, std::uint64_t cookie, FlowSet& out);
+void tunnel_guard_host(std::uint64_t cookie, FlowSet& out);
 
 // guard.cpp
 void guard_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
@@ -29,6 +34,14 @@ void firewall_host(std::uint64_t cookie, FlowSet& out);
 // router.cpp
 void router_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, FlowSet& out);
 void router_host(std::uint64_t cookie, FlowSet& out);
+
+// route.cpp
+void route_router(const policy::RouterView& router, std::uint64_t cookie, FlowSet& out);
+void route_host(std::uint64_t cookie, FlowSet& out);
+
+// resolve.cpp
+void resolve_mac(const policy::MacView& mac, std::uint64_t cookie, FlowSet& out);
+void resolve_host(std::uint64_t cookie, FlowSet& out);
 
 // local.cpp
 void local_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);

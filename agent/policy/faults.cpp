@@ -60,6 +60,8 @@ const char* to_string(FaultKey key) {
             return "subnet-two-routers";
         case FaultKey::RouterKey:
             return "router-key";
+        case FaultKey::NextHopUnmapped:
+            return "next-hop-unmapped";
         case FaultKey::ReplicationLimit:
             return "replication-limit";
         case FaultKey::SwitchRejected:

@@ -34,16 +34,17 @@ enum class FaultKey : std::uint8_t {
     RulePriority,
     SubnetTwoRouters,
     RouterKey,
+    NextHopUnmapped,
     ReplicationLimit,
     SwitchRejected,
 };
 inline constexpr std::array kFaultKeys{
-    FaultKey::BadAddress,       FaultKey::VsidRange,          FaultKey::VsidDuplicate,
-    FaultKey::MappingConflict,  FaultKey::CaConflict,         FaultKey::EncapsulationUnsupported,
-    FaultKey::PaMissing,        FaultKey::PortNoAcl,          FaultKey::PortUnbound,
-    FaultKey::PortDuplicate,    FaultKey::PortAddressUnknown, FaultKey::RuleSyntax,
-    FaultKey::RulePriority,     FaultKey::SubnetTwoRouters,   FaultKey::RouterKey,
-    FaultKey::ReplicationLimit, FaultKey::SwitchRejected,
+    FaultKey::BadAddress,      FaultKey::VsidRange,          FaultKey::VsidDuplicate,
+    FaultKey::MappingConflict, FaultKey::CaConflict,         FaultKey::EncapsulationUnsupported,
+    FaultKey::PaMissing,       FaultKey::PortNoAcl,          FaultKey::PortUnbound,
+    FaultKey::PortDuplicate,   FaultKey::PortAddressUnknown, FaultKey::RuleSyntax,
+    FaultKey::RulePriority,    FaultKey::SubnetTwoRouters,   FaultKey::RouterKey,
+    FaultKey::NextHopUnmapped, FaultKey::ReplicationLimit,   FaultKey::SwitchRejected,
 };
 [[nodiscard]] const char* to_string(FaultKey key);
 // The row is in conflict with another that was there before it: which of the two is in force must

@@ -42,7 +42,7 @@ void Model::clear_faults(const RowRef& row) {
     using enum FaultKey;
     for (const FaultKey key :
          {VsidDuplicate, MappingConflict, CaConflict, SubnetTwoRouters, PortNoAcl, PortUnbound,
-          PortDuplicate, PortAddressUnknown, RulePriority}) {
+          PortDuplicate, PortAddressUnknown, RulePriority, NextHopUnmapped}) {
         faults_.set(row, key, std::nullopt);
     }
 }
@@ -87,9 +87,7 @@ void Model::set_tunnel_ports(const TunnelPorts& ports) {
     tunnels_ = ports;
     touch(ObjectKind::Host, 0);
     for (const auto& [row, subnet] : subnets_) {
-        for (const auto& [locator, count] : subnet->locators) {
-            touch(ObjectKind::Peer, subnet->number, locator);
-        }
+        touch(ObjectKind::Subnet, subnet->number);
     }
 }
 
@@ -101,6 +99,10 @@ std::vector<ObjectId> Model::commit() {
     resolve_cas();
     resolve_ports();
     for (const ObjectId& id : touched_) {
+        const auto router = routers_by_number_.find(id.owner);
+        if (id.kind == ObjectKind::Router && router != routers_by_number_.end()) {
+            check_routes(routers_.at(router->second));
+        }
         if (id.kind != ObjectKind::Mac) {
             continue;
         }
@@ -128,6 +130,9 @@ void Model::for_each_object(const std::function<void(const ObjectId&)>& visit) c
     for (const auto& [number, port] : ports_by_number_) {
         visit({ObjectKind::Port, number, 0});
     }
+    for (const auto& [row, router] : routers_) {
+        visit({ObjectKind::Router, router.number, 0});
+    }
     for (const auto& [row, subnet] : subnets_) {
         visit({ObjectKind::Subnet, subnet->number, 0});
         for (const auto& [locator, count] : subnet->locators) {
@@ -146,6 +151,12 @@ std::optional<RowRef> Model::row_of(const ObjectId& id) const {
             return RowRef{SourceTable::MsVtepPhysicalPort, *port->second->specs.row()};
         }
         return std::nullopt;
+    }
+    if (id.kind == ObjectKind::Router) {
+        const auto router = routers_by_number_.find(id.owner);
+        return router == routers_by_number_.end()
+                   ? std::nullopt
+                   : std::optional(RowRef{SourceTable::MsVtepLogicalRouter, router->second});
     }
     const auto subnet = subnets_by_number_.find(id.owner);
     if (id.kind == ObjectKind::Host || subnet == subnets_by_number_.end()) {

@@ -90,6 +90,7 @@ class Model {
     [[nodiscard]] std::optional<SubnetView> subnet(const ObjectId& id) const;
     [[nodiscard]] std::optional<PeerView> peer(const ObjectId& id) const;
     [[nodiscard]] std::optional<MacView> mac(const ObjectId& id) const;
+    [[nodiscard]] std::optional<RouterView> router(const ObjectId& id) const;
     // Every object that may own flows.
     void for_each_object(const std::function<void(const ObjectId&)>& visit) const;
     // The row that a person would change to change the object.
@@ -108,29 +109,39 @@ class Model {
     [[nodiscard]] std::vector<PortStatus> take_port_changes();
 
   private:
-    using RouterMap = std::map<Uuid, RouterSpec>;
-
     // model_subnets.cpp
     SubnetRecord& subnet_record(const Uuid& row);
     void release(SubnetRecord& subnet);
     void remove_subnet(const Uuid& row);
-    void remove_router(const Uuid& row);
-    void unbind(const Uuid& router, const Uuid& subnet);
     void elect(std::uint32_t vsid);
     void touch_all_of(SubnetRecord& subnet);
     void retract_neighbours(SubnetRecord& subnet);
     void resolve_subnets(const std::unordered_set<SubnetRecord*>& touched);
-    void check_router(const Uuid& row);
     void publish_gateways(SubnetRecord& subnet);
+
+    // model_routers.cpp
+    void remove_router(const Uuid& row);
+    void unbind(const Uuid& router, const Uuid& subnet);
+    void check_router(const Uuid& row);
+    void check_routes(const RouterRecord& router);
+    void touch_router(const RouterRecord& router);
+    void note_routed(SubnetRecord& subnet);
+    [[nodiscard]] const RouterRecord* router_of(const SubnetRecord& subnet) const;
+    [[nodiscard]] bool uses(const RouterRecord& router, const IpAddress& next_hop) const;
+    [[nodiscard]] std::vector<const SubnetRecord*> subnets_of(const RouterRecord& router) const;
+    [[nodiscard]] std::optional<NetworkKey> network_of(const RouterRecord& router) const;
+    [[nodiscard]] std::optional<RouterView::Route> resolve(const RouterRecord& router,
+                                                           const StaticRoute& route) const;
 
     // model_mappings.cpp
     LocatorRecord& locator_record(const Uuid& row);
     void remove_locator(const Uuid& row);
     void release(LocatorRecord& locator);
     void unlist(LocatorRecord& locator);
-    void touch_twins(const LocatorSpec& spec);
-    void touch_twins(const SubnetRecord& subnet, const LocatorSpec& spec);
+    void touch_twins(const IpAddress& pa);
+    void touch_twins(const SubnetRecord& subnet, const IpAddress& pa);
     [[nodiscard]] static bool owns_ca(const MappingRecord& mapping);
+    [[nodiscard]] static std::vector<IpAddress> cas_of(const MappingRecord& first);
     void remove_mapping(const Uuid& row);
     void link(MappingRecord& mapping);
     void unlink(MappingRecord& mapping);
@@ -169,10 +180,11 @@ class Model {
     std::unordered_map<Uuid, std::unique_ptr<SubnetRecord>> subnets_;
     std::unordered_map<std::uint32_t, SubnetRecord*> subnets_by_number_;
     std::unordered_map<std::uint32_t, std::vector<SubnetRecord*>> subnets_by_vsid_;
-    RouterMap routers_;
+    std::map<Uuid, RouterRecord> routers_;
+    std::unordered_map<std::uint32_t, Uuid> routers_by_number_;
     std::unordered_map<Uuid, std::unique_ptr<LocatorRecord>> locators_;
     std::unordered_map<std::uint32_t, LocatorRecord*> locators_by_number_;
-    std::map<LocatorSpec, std::set<std::uint32_t>> locators_by_spec_;
+    std::map<IpAddress, std::set<std::uint32_t>> locators_by_pa_;
     std::unordered_map<Uuid, MappingRecord> mappings_;
     std::map<Uuid, ProviderAddressSpec> provider_addresses_;
     std::unordered_map<std::string, std::unique_ptr<PortRecord>> ports_;

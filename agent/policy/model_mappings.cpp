@@ -61,8 +61,8 @@ void Model::put(const Uuid& row, LocatorSpec spec) {
         unlist(locator);
     }
     locator.spec = spec;
-    locators_by_spec_[spec].insert(locator.number);
-    touch_twins(spec);
+    locators_by_pa_[spec.pa].insert(locator.number);
+    touch_twins(spec.pa);
 }
 
 void Model::remove_locator(const Uuid& row) {
@@ -75,28 +75,29 @@ void Model::remove_locator(const Uuid& row) {
 }
 
 void Model::unlist(LocatorRecord& locator) {
-    const auto twins = locators_by_spec_.find(*locator.spec);
+    const auto twins = locators_by_pa_.find(locator.spec->pa);
     twins->second.erase(locator.number);
     if (twins->second.empty()) {
-        locators_by_spec_.erase(twins);
+        locators_by_pa_.erase(twins);
     } else {
-        touch_twins(*locator.spec);
+        touch_twins(locator.spec->pa);
     }
 }
 
-// Locators of one value (an IPv6 address in two spellings): one of them owns the peer's flows.
-void Model::touch_twins(const LocatorSpec& spec) {
-    const auto twins = locators_by_spec_.find(spec);
-    if (twins == locators_by_spec_.end() || twins->second.size() < 2) {
+// Locators of one address (by VXLAN and by NVGRE, or an IPv6 address in two spellings): one of them
+// owns the peer's flows.
+void Model::touch_twins(const IpAddress& pa) {
+    const auto twins = locators_by_pa_.find(pa);
+    if (twins == locators_by_pa_.end() || twins->second.size() < 2) {
         return;
     }
     for (const auto& [row, subnet] : subnets_) {
-        touch_twins(*subnet, spec);
+        touch_twins(*subnet, pa);
     }
 }
 
-void Model::touch_twins(const SubnetRecord& subnet, const LocatorSpec& spec) {
-    for (const std::uint32_t number : locators_by_spec_.at(spec)) {
+void Model::touch_twins(const SubnetRecord& subnet, const IpAddress& pa) {
+    for (const std::uint32_t number : locators_by_pa_.at(pa)) {
         if (subnet.locators.contains(number)) {
             touch(ObjectKind::Peer, subnet.number, number);
         }
@@ -185,8 +186,11 @@ void Model::count_locator(SubnetRecord& subnet, LocatorRecord& locator, bool add
     if (changed) {
         touch(ObjectKind::Peer, subnet.number, locator.number);
         touch(ObjectKind::Subnet, subnet.number);
+        if (const RouterRecord* router = router_of(subnet)) {
+            touch(ObjectKind::Router, router->number);
+        }
         if (locator.spec) {
-            touch_twins(subnet, *locator.spec);
+            touch_twins(subnet, locator.spec->pa);
         }
     }
     if (count == 0) {
@@ -224,6 +228,9 @@ void Model::touch_pa(const IpAddress& pa) {
             continue;
         }
         touch(ObjectKind::Subnet, subnet->number);
+        if (const RouterRecord* router = router_of(*subnet)) {
+            touch(ObjectKind::Router, router->number);
+        }
         for (const auto& [mac, first] : subnet->by_mac) {
             if (first->locator->spec && first->locator->spec->pa == pa) {
                 touch(ObjectKind::Mac, subnet->number, mac.bits());
@@ -265,6 +272,19 @@ bool Model::owns_ca(const MappingRecord& mapping) {
            (first.type == MappingType::LoadBalanced && mapping.type == MappingType::LoadBalanced);
 }
 
+// The addresses that are the MAC's, ascending. `first`: of the MAC's mappings.
+std::vector<IpAddress> Model::cas_of(const MappingRecord& first) {
+    std::vector<IpAddress> cas;
+    for (const MappingRecord* each = &first; each != nullptr; each = each->next_of_mac) {
+        if (owns_ca(*each)) {
+            cas.push_back(*each->ca);
+        }
+    }
+    std::sort(cas.begin(), cas.end());
+    cas.erase(std::unique(cas.begin(), cas.end()), cas.end());
+    return cas;
+}
+
 // The first mapping of a list is in force. The others agree with it, or have a fault.
 void Model::check_conflicts(const MappingRecord* first, FaultKey key) {
     const bool by_ca = key == FaultKey::CaConflict;
@@ -297,8 +317,11 @@ void Model::resolve_cas() {
             check_conflicts(entry->second, FaultKey::CaConflict);
             for (const MappingRecord* each = entry->second; each != nullptr;
                  each = each->next_of_ca) {
-                touch_ports_of(*subnet, each->mac);  // Whose address it is.
+                touch_mac(*subnet, each->mac);  // Whose address it is.
             }
+        }
+        if (const RouterRecord* router = router_of(*subnet); router && uses(*router, ca)) {
+            touch(ObjectKind::Router, router->number);
         }
         if (!subnet->in_force || subnet->gateways.contains(ca)) {
             continue;
@@ -322,15 +345,18 @@ std::optional<PeerView> Model::peer(const ObjectId& id) const {
         !entry->second->locators.contains(number) || is_local_pa(locator->second->spec->pa)) {
         return std::nullopt;
     }
-    const LocatorSpec& spec = *locator->second->spec;
-    for (const std::uint32_t twin : locators_by_spec_.at(spec)) {
+    // Of a routed subnet all provider addresses of the network may send into it: its router's
+    // flows.
+    if (router_of(*entry->second) != nullptr) {
+        return std::nullopt;
+    }
+    const IpAddress& pa = locator->second->spec->pa;
+    for (const std::uint32_t twin : locators_by_pa_.at(pa)) {
         if (twin < number && entry->second->locators.contains(twin)) {
             return std::nullopt;
         }
     }
-    const std::uint32_t ofport =
-        spec.encapsulation == Encapsulation::Vxlan ? tunnels_.vxlan_ofport : tunnels_.nvgre_ofport;
-    return PeerView{entry->second->spec->vsid, spec, ofport};
+    return PeerView{entry->second->spec->vsid, pa};
 }
 
 std::optional<MacView> Model::mac(const ObjectId& id) const {
@@ -344,7 +370,14 @@ std::optional<MacView> Model::mac(const ObjectId& id) const {
         return std::nullopt;
     }
     const LocatorSpec& locator = *of_mac->second->locator->spec;
-    return MacView{entry->second->spec->vsid, mac, locator, is_local_pa(locator.pa)};
+    MacView view{entry->second->spec->vsid, mac, locator, is_local_pa(locator.pa), {}};
+    if (router_of(*entry->second) != nullptr) {
+        // Of MACs that share an address (load_balanced) the first is the one that is routed to.
+        view.routed_cas = cas_of(*of_mac->second);
+        std::erase_if(view.routed_cas,
+                      [&](const IpAddress& ca) { return entry->second->by_ca.at(ca)->mac != mac; });
+    }
+    return view;
 }
 
 }  // namespace hnv::policy

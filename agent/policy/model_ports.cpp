@@ -167,13 +167,7 @@ std::string Model::find_addresses(const PortRecord& port, PortView& view) const 
                port.attached_mac->to_string();
     }
     view.mac = *port.attached_mac;
-    for (const MappingRecord* each = of_mac->second; each != nullptr; each = each->next_of_mac) {
-        if (owns_ca(*each)) {
-            view.cas.push_back(*each->ca);
-        }
-    }
-    std::sort(view.cas.begin(), view.cas.end());
-    view.cas.erase(std::unique(view.cas.begin(), view.cas.end()), view.cas.end());
+    view.cas = cas_of(*of_mac->second);
     return "";
 }
 

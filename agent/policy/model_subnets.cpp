@@ -44,7 +44,10 @@ void Model::put(const Uuid& row, SubnetSpec spec) {
         return;
     }
     if (subnet.spec && subnet.spec->vsid == spec.vsid) {
-        subnet.spec = std::move(spec);  // A name or a description: no flow knows them.
+        if (subnet.spec->static_routes != spec.static_routes) {
+            touched_subnets_.insert(&subnet);
+        }
+        subnet.spec = std::move(spec);  // A name or a description no flow knows.
         return;
     }
     if (subnet.spec) {
@@ -135,89 +138,6 @@ void Model::retract_neighbours(SubnetRecord& subnet) {
     subnet.gateways.clear();
 }
 
-// A router that is changed keeps its place among those that bind a subnet.
-void Model::put(const Uuid& row, RouterSpec spec) {
-    const auto known = routers_.find(row);
-    if (known != routers_.end() && known->second == spec) {
-        return;
-    }
-    std::map<Uuid, std::vector<IpPrefix>> wanted;
-    if (spec.enabled) {
-        for (const RouterSpec::Binding& binding : spec.bindings) {
-            wanted[binding.subnet].push_back(binding.prefix);
-        }
-    }
-    if (known != routers_.end()) {
-        for (const RouterSpec::Binding& binding : known->second.bindings) {
-            if (!wanted.contains(binding.subnet)) {
-                unbind(row, binding.subnet);
-            }
-        }
-        // Raised again by check_router() if it still binds a subnet of another router.
-        faults_.set({SourceTable::MsVtepLogicalRouter, row}, FaultKey::SubnetTwoRouters,
-                    std::nullopt);
-    }
-    for (auto& [subnet_row, prefixes] : wanted) {
-        SubnetRecord& subnet = subnet_record(subnet_row);
-        subnet.bindings.put(row, std::move(prefixes));
-        touched_subnets_.insert(&subnet);
-    }
-    routers_.insert_or_assign(row, std::move(spec));
-}
-
-void Model::unbind(const Uuid& router, const Uuid& subnet) {
-    const auto entry = subnets_.find(subnet);
-    if (entry != subnets_.end()) {
-        entry->second->bindings.remove(router);
-        touched_subnets_.insert(entry->second.get());
-        for (const auto& [other, prefixes] : entry->second->bindings.all()) {
-            check_router(other);
-        }
-    }
-}
-
-void Model::remove_router(const Uuid& row) {
-    const auto known = routers_.find(row);
-    if (known == routers_.end()) {
-        return;
-    }
-    for (const RouterSpec::Binding& binding : known->second.bindings) {
-        unbind(row, binding.subnet);
-    }
-    faults_.set({SourceTable::MsVtepLogicalRouter, row}, FaultKey::SubnetTwoRouters, std::nullopt);
-    routers_.erase(known);
-}
-
-void Model::set_router_mac(const MacAddress& mac) {
-    if (mac == router_mac_) {
-        return;
-    }
-    router_mac_ = mac;
-    for (const auto& [row, subnet] : subnets_) {
-        if (!subnet->bindings.empty()) {
-            touched_subnets_.insert(subnet.get());
-        }
-    }
-}
-
-// A subnet belongs to the first router that binds it; the others have a fault.
-void Model::check_router(const Uuid& row) {
-    const auto known = routers_.find(row);
-    if (known == routers_.end()) {
-        return;
-    }
-    std::optional<std::string> message;
-    for (const RouterSpec::Binding& binding : known->second.bindings) {
-        const auto entry = subnets_.find(binding.subnet);
-        if (known->second.enabled && entry != subnets_.end() &&
-            entry->second->bindings.row() != row) {
-            message = "the subnet of switch_binding " + binding.prefix.to_string() +
-                      " already belongs to another Logical_Router; take it out of one of them";
-        }
-    }
-    faults_.set({SourceTable::MsVtepLogicalRouter, row}, FaultKey::SubnetTwoRouters, message);
-}
-
 // One gateway for each prefix of the subnet's router.
 void Model::publish_gateways(SubnetRecord& subnet) {
     std::set<IpAddress> gateways;
@@ -247,8 +167,10 @@ void Model::resolve_subnets(const std::unordered_set<SubnetRecord*>& touched) {
     for (SubnetRecord* subnet : touched) {
         touch(ObjectKind::Subnet, subnet->number);
         publish_gateways(*subnet);
-        for (const auto& [router, prefixes] : subnet->bindings.all()) {
-            check_router(router);
+        note_routed(*subnet);
+        for (const auto& [row, prefixes] : subnet->bindings.all()) {
+            check_router(row);
+            touch_router(routers_.at(row));
         }
     }
 }
@@ -261,8 +183,9 @@ std::optional<SubnetView> Model::subnet(const ObjectId& id) const {
     const SubnetRecord& subnet = *entry->second;
     SubnetView view;
     view.vsid = subnet.spec->vsid;
-    if (!subnet.bindings.empty()) {
-        view.router_mac = router_mac_;
+    view.tunnels = host();
+    if (const RouterRecord* router = router_of(subnet)) {
+        view.router = SubnetView::Router{router_mac_, *network_of(*router)};
     }
     for (const PortRecord* port : subnet.ports) {
         if (port->view && port->view->active) {

@@ -19,7 +19,8 @@ enum class ObjectKind : std::uint8_t {
     Port,    // A guest's adapter: classification, guards, firewall, local delivery.
     Subnet,  // Gateway and replication of one virtual subnet.
     Peer,    // A provider address that may send into a subnet.
-    Mac,     // A remote MAC of a subnet.
+    Mac,     // A MAC of a subnet, and its customer addresses.
+    Router,  // The routes of a virtual network.
 };
 
 // Tells objects apart within one life of the agent; never part of a flow.
@@ -28,6 +29,7 @@ enum class ObjectKind : std::uint8_t {
 //   Subnet: the subnet's number in the model, 0
 //   Peer:   the subnet's number, the locator's number
 //   Mac:    the subnet's number, the MAC's 48 bits
+//   Router: the router's number, 0
 struct ObjectId {
     ObjectKind kind{};
     std::uint32_t owner = 0;
@@ -53,17 +55,45 @@ struct PortView {
     std::vector<RuleSpec> rules;  // Enabled and valid ones, by layer, direction, priority, id.
 };
 
+// A virtual network in the switch: the lowest VSID of its subnets, since a VSID belongs to one
+// network.
+using NetworkKey = std::uint32_t;
+
+struct RouterView {
+    struct Connected {
+        IpPrefix prefix;  // Without host bits.
+        std::uint32_t vsid = 0;
+    };
+    struct Route {
+        IpPrefix prefix;
+        std::optional<std::uint32_t> from_vsid;  // Of a subnet's own table: only for its packets.
+        std::uint32_t vsid = 0;                  // The next hop's.
+        MacAddress mac;
+    };
+    NetworkKey network = 0;
+    MacAddress mac;
+    std::vector<IpAddress> gateways;
+    std::vector<Connected> connected;
+    std::vector<Route> routes;     // Those whose next hop is known.
+    std::vector<IpAddress> peers;  // Distinct remote PAs of its subnets, ascending.
+};
+
 struct SubnetView {
+    // Of its router.
+    struct Router {
+        MacAddress mac;
+        NetworkKey network = 0;
+    };
     std::uint32_t vsid = 0;
-    std::optional<MacAddress> router_mac;    // Set when a router is bound.
+    HostView tunnels;
+    std::optional<Router> router;
     std::vector<std::uint32_t> local_ports;  // OpenFlow ports of its active ports, ascending.
     std::vector<LocatorSpec> peers;          // Distinct remote PAs, ascending.
 };
 
 struct PeerView {
-    std::uint32_t vsid = 0;
-    LocatorSpec locator;
-    std::uint32_t tunnel_ofport = 0;
+    NetworkKey network = 0;
+    IpAddress pa;
 };
 
 struct MacView {
@@ -71,6 +101,7 @@ struct MacView {
     MacAddress mac;
     LocatorSpec locator;
     bool local_pa = false;  // The mapping says "here"; a port here is served before it is asked.
+    std::vector<IpAddress> routed_cas{};  // Its addresses, in a subnet that has a router.
 };
 
 enum class PortState : std::uint8_t { Unplugged, Blocked, Active };

@@ -77,6 +77,12 @@ struct MappingRecord {
     MappingRecord* next_of_ca = nullptr;
 };
 
+struct RouterRecord {
+    std::uint32_t number = 0;
+    Uuid row;
+    RouterSpec spec;
+};
+
 struct SubnetRecord {
     std::uint32_t number = 0;
     Uuid row;
@@ -93,6 +99,7 @@ struct SubnetRecord {
     Claims<std::vector<IpPrefix>> bindings;
     // The gateways that the neighbour table answers for.
     std::set<IpAddress> gateways;
+    bool routed = false;  // It was at the last commit.
 };
 
 struct PortRecord {

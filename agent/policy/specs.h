@@ -45,11 +45,18 @@ struct RowRef {
 enum class Encapsulation : std::uint8_t { Vxlan, Nvgre };
 enum class MappingType : std::uint8_t { Default, LearningDisabled, LoadBalanced };
 
+struct StaticRoute {
+    IpPrefix prefix;     // Without host bits.
+    IpAddress next_hop;  // A CA of the same virtual network.
+    auto operator<=>(const StaticRoute&) const = default;
+};
+
 // A virtual subnet (Logical_Switch).
 struct SubnetSpec {
     std::uint32_t vsid = 0;
     std::string name;
     std::string rdid;
+    std::vector<StaticRoute> static_routes{};
     bool operator==(const SubnetSpec&) const = default;
 };
 
@@ -63,6 +70,7 @@ struct RouterSpec {
     std::string id;
     bool enabled = false;
     std::vector<Binding> bindings;
+    std::vector<StaticRoute> static_routes{};
     bool operator==(const RouterSpec&) const = default;
 };
 

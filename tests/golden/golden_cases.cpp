@@ -110,7 +110,8 @@ FlowSet port_without_address() {
 FlowSet subnet() {
     policy::SubnetView view;
     view.vsid = 5001;
-    view.router_mac = policy::Model::kDefaultRouterMac;
+    view.tunnels = {1, 2};
+    view.router = policy::SubnetView::Router{policy::Model::kDefaultRouterMac, 5000};
     view.local_ports = {5, 6};
     view.peers = {{Encapsulation::Vxlan, ip("192.168.2.20")},
                   {Encapsulation::Vxlan, ip("192.168.3.30")},
@@ -124,13 +125,34 @@ FlowSet subnet_alone() {
     return compile(view);
 }
 
-FlowSet peer(Encapsulation encapsulation, std::string_view pa, std::uint32_t ofport) {
-    return compile(policy::PeerView{5001, {encapsulation, ip(pa)}, ofport});
+FlowSet subnet_with_vxlan_alone() {
+    policy::SubnetView view;
+    view.vsid = 5001;
+    view.tunnels = {1, 0};
+    return compile(view);
 }
-FlowSet peer_vxlan() { return peer(Encapsulation::Vxlan, "192.168.2.20", 1); }
-FlowSet peer_vxlan_over_ipv6() { return peer(Encapsulation::Vxlan, "2001:db8:2::20", 1); }
-FlowSet peer_nvgre() { return peer(Encapsulation::Nvgre, "192.168.4.40", 2); }
-FlowSet peer_without_tunnel() { return peer(Encapsulation::Nvgre, "192.168.4.40", 0); }
+
+FlowSet router() {
+    policy::RouterView view;
+    view.network = 5000;
+    view.mac = policy::Model::kDefaultRouterMac;
+    view.gateways = {ip("10.1.1.1"), ip("2001:db8:1::1")};
+    view.connected = {{prefix("10.1.1.0/24"), 5000}, {prefix("2001:db8:1::/64"), 5000}};
+    view.routes = {{prefix("0.0.0.0/0"), std::nullopt, 5000, mac(kWebMac)},
+                   {prefix("0.0.0.0/0"), 5001, 5000, mac(kWebMac)}};
+    view.peers = {ip("192.168.2.20")};
+    return compile(view);
+}
+
+FlowSet peer(std::string_view pa) { return compile(policy::PeerView{5001, ip(pa)}); }
+FlowSet peer_over_ipv4() { return peer("192.168.2.20"); }
+FlowSet peer_over_ipv6() { return peer("2001:db8:2::20"); }
+
+FlowSet mac_routed() {
+    policy::MacView view{5001, mac(kWebMac), {Encapsulation::Vxlan, ip("192.168.2.20")}, false};
+    view.routed_cas = {ip("10.1.1.12"), ip("2001:db8:1::12")};
+    return compile(view);
+}
 
 FlowSet mac_of(Encapsulation encapsulation, std::string_view pa, bool local) {
     return compile(policy::MacView{5001, mac(kWebMac), {encapsulation, ip(pa)}, local});
@@ -186,10 +208,11 @@ const std::vector<GoldenCase>& golden_cases() {
         {"port_without_address", port_without_address},
         {"subnet", subnet},
         {"subnet_alone", subnet_alone},
-        {"peer_vxlan", peer_vxlan},
-        {"peer_vxlan_over_ipv6", peer_vxlan_over_ipv6},
-        {"peer_nvgre", peer_nvgre},
-        {"peer_without_tunnel", peer_without_tunnel},
+        {"subnet_with_vxlan_alone", subnet_with_vxlan_alone},
+        {"router", router},
+        {"peer_over_ipv4", peer_over_ipv4},
+        {"peer_over_ipv6", peer_over_ipv6},
+        {"mac_routed", mac_routed},
         {"mac_vxlan", mac_vxlan},
         {"mac_nvgre", mac_nvgre},
         {"mac_local_pa", mac_local_pa},

@@ -112,7 +112,9 @@ TEST_P(Golden, EveryPacketInIsMetered) {
     for (const ovs::Flow& flow : set.flows) {
         const std::string text = ovs::to_text(flow);
         EXPECT_EQ(text.find("CONTROLLER"), std::string::npos) << text;  // output:CONTROLLER
-        EXPECT_EQ(text.find("dec_ttl"), std::string::npos) << text;     // Sends one at TTL 0.
+        if (flow.table != static_cast<unsigned>(Table::Route)) {
+            EXPECT_EQ(text.find("dec_ttl"), std::string::npos) << text;  // Sends one at TTL 1.
+        }
         const auto meters = numbers_after(text, "meter_id=");
         EXPECT_EQ(meters.size(), text.find("controller(") == std::string::npos ? 0U : 1U) << text;
         for (const std::uint32_t id : meters) {
@@ -121,6 +123,29 @@ TEST_P(Golden, EveryPacketInIsMetered) {
                 << text;
         }
     }
+}
+
+// dec_ttl sends a packet whose TTL runs out to the controller, past every meter.
+TEST(GoldenRoute, APacketWhoseTtlRunsOutEndsBeforeItIsRouted) {
+    std::set<std::string> expired;
+    std::uint16_t highest_route = 0;
+    for (const GoldenCase& each : golden_cases()) {
+        for (const ovs::Flow& flow : each.flows().flows) {
+            const std::string text = ovs::to_text(flow);
+            if (text.find("dec_ttl") != std::string::npos) {
+                highest_route = std::max(highest_route, flow.priority);
+            } else if (flow.priority == pipeline::priority::kTtl) {
+                expired.insert(text);
+            }
+        }
+    }
+    EXPECT_EQ(expired,
+              (std::set<std::string>{"table=9, priority=2000,ip,nw_ttl=0 actions=drop",
+                                     "table=9, priority=2000,ip,nw_ttl=1 actions=drop",
+                                     "table=9, priority=2000,ipv6,nw_ttl=0 actions=drop",
+                                     "table=9, priority=2000,ipv6,nw_ttl=1 actions=drop"}));
+    EXPECT_GT(highest_route, 0U);
+    EXPECT_LT(highest_route, pipeline::priority::kTtl);
 }
 
 TEST_P(Golden, CookiesCarryTheMark) {
@@ -136,8 +161,11 @@ TEST_P(Golden, PrioritiesStayInTheirRange) {
                                     static_cast<unsigned>(Table::FirewallInAdmin),
                                     static_cast<unsigned>(Table::FirewallInController)};
     for (const ovs::Flow& flow : GetParam().flows().flows) {
-        EXPECT_LE(flow.priority, layers.contains(flow.table) ? priority::kInvalid : priority::kHigh)
-            << ovs::to_text(flow);
+        const std::uint16_t highest = layers.contains(flow.table) ? priority::kInvalid
+                                      : flow.table == static_cast<unsigned>(Table::Route)
+                                          ? priority::kEcho
+                                          : priority::kHigh;
+        EXPECT_LE(flow.priority, highest) << ovs::to_text(flow);
     }
 }
 

@@ -49,7 +49,17 @@ void RandomPolicy::change_subnet(Model& model) {
     if (chance(30)) {
         return remove(model, subnets_, SourceTable::MsVtepLogicalSwitch, row);
     }
-    put(model, subnets_, row, SubnetSpec{5000 + pick(row, 2, 3), "subnet", "rdid"});
+    put(model, subnets_, row,
+        SubnetSpec{5000 + pick(row, 2, 3), "subnet", "rdid", static_routes()});
+}
+
+std::vector<StaticRoute> RandomPolicy::static_routes() {
+    std::vector<StaticRoute> routes;
+    while (chance(30)) {
+        routes.push_back({prefix(chance(50) ? "0.0.0.0/0" : "172.16.0.0/12"),
+                          IpAddress::from_v4(0x0a000000U + below(8))});
+    }
+    return routes;
 }
 
 void RandomPolicy::change_router(Model& model) {
@@ -68,6 +78,7 @@ void RandomPolicy::change_router(Model& model) {
             }
         }
     }
+    spec.static_routes = static_routes();
     put(model, routers_, row, std::move(spec));
 }
 

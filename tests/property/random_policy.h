@@ -62,6 +62,7 @@ class RandomPolicy {
     }
 
     void change_subnet(policy::Model& model);
+    [[nodiscard]] std::vector<policy::StaticRoute> static_routes();
     void change_router(policy::Model& model);
     void change_mapping(policy::Model& model);
     void change_port(policy::Model& model);

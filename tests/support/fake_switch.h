@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -78,6 +79,7 @@ inline Octets packet_in_message(const PacketInFields& fields) {
 class FakeSwitch {
   public:
     FakeSwitch() : directory_(make_directory()) {
+        std::signal(SIGPIPE, SIG_IGN);  // As in the agent: a peer may hang up.
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
         path().copy(address.sun_path, sizeof address.sun_path - 1);

@@ -115,7 +115,7 @@ TEST_F(ModelSubnets, TheGatewayIsTheLowestAddressOrTheOneGiven) {
     EXPECT_EQ(neighbours.find(5002, ip("10.1.2.254")), Model::kDefaultRouterMac);
     EXPECT_EQ(neighbours.find(5003, ip("2001:db8::1")), Model::kDefaultRouterMac);
     EXPECT_EQ(neighbours.size(), 3U);
-    EXPECT_EQ(subnet_view(5001)->router_mac, Model::kDefaultRouterMac);
+    EXPECT_EQ(subnet_view(5001)->router->mac, Model::kDefaultRouterMac);
 }
 
 TEST_F(ModelSubnets, AHostPrefixIsItsOwnGateway) {
@@ -133,8 +133,8 @@ TEST_F(ModelSubnets, TheRouterMacCanBeSet) {
     model.set_router_mac(mac(0x020000000001));
     commit();
     EXPECT_EQ(neighbours.find(5001, ip("10.1.1.1")), mac(0x020000000001));
-    EXPECT_EQ(subnet_view(5001)->router_mac, mac(0x020000000001));
-    EXPECT_EQ(subnet_view(5002)->router_mac, std::nullopt);
+    EXPECT_EQ(subnet_view(5001)->router->mac, mac(0x020000000001));
+    EXPECT_FALSE(subnet_view(5002)->router);
 }
 
 TEST_F(ModelSubnets, ADisabledRouterRoutesNothing) {
@@ -144,7 +144,7 @@ TEST_F(ModelSubnets, ADisabledRouterRoutesNothing) {
     router(1, {{"10.1.1.0/24", 1}}, false);
     commit();
     EXPECT_EQ(neighbours.size(), 0U);
-    EXPECT_EQ(subnet_view(5001)->router_mac, std::nullopt);
+    EXPECT_FALSE(subnet_view(5001)->router);
 }
 
 TEST_F(ModelSubnets, TheGatewayHidesAMappingOfItsAddressWhileItIsThere) {

@@ -1,0 +1,19 @@
+// Table::Resolve: the MAC of a customer address, for packets that were routed into its subnet.
+#include "pipeline/stages.h"
+
+namespace hnv::pipeline {
+
+void resolve_mac(const policy::MacView& mac, std::uint64_t cookie, FlowSet& out) {
+    for (const IpAddress& ca : mac.routed_cas) {
+        StageFlow flow(Table::Resolve, priority::kNormal);
+        flow.match(Reg::Vsid, mac.vsid);
+        flow->match_ip_dst({ca, ca.is_v4() ? 32U : 128U}).set_eth_dst(mac.mac);
+        flow.go(Table::Local, out, cookie);
+    }
+}
+
+void resolve_host(std::uint64_t cookie, FlowSet& out) {
+    StageFlow(Table::Resolve, priority::kMiss).drop(out, cookie);  // Nobody has the address.
+}
+
+}  // namespace hnv::pipeline

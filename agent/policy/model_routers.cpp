@@ -1,0 +1,248 @@
+// Virtual networks: which router has a subnet, and its routes.
+#include <algorithm>
+
+#include "policy/model.h"
+
+namespace hnv::policy {
+
+// A router that is changed keeps its place among those that bind a subnet.
+void Model::put(const Uuid& row, RouterSpec spec) {
+    const auto known = routers_.find(row);
+    if (known != routers_.end() && known->second.spec == spec) {
+        return;
+    }
+    std::map<Uuid, std::vector<IpPrefix>> wanted;
+    if (spec.enabled) {
+        for (const RouterSpec::Binding& binding : spec.bindings) {
+            wanted[binding.subnet].push_back(binding.prefix);
+        }
+    }
+    if (known != routers_.end()) {
+        for (const RouterSpec::Binding& binding : known->second.spec.bindings) {
+            if (!wanted.contains(binding.subnet)) {
+                unbind(row, binding.subnet);
+            }
+        }
+        // Raised again by check_router() if it still binds a subnet of another router.
+        faults_.set({SourceTable::MsVtepLogicalRouter, row}, FaultKey::SubnetTwoRouters,
+                    std::nullopt);
+    }
+    for (auto& [subnet_row, prefixes] : wanted) {
+        SubnetRecord& subnet = subnet_record(subnet_row);
+        subnet.bindings.put(row, std::move(prefixes));
+        touched_subnets_.insert(&subnet);
+    }
+    RouterRecord& router = routers_[row];
+    if (router.number == 0) {
+        router.number = next_number_++;
+        router.row = row;
+        routers_by_number_[router.number] = row;
+    }
+    router.spec = std::move(spec);
+    touch_router(router);
+}
+
+void Model::unbind(const Uuid& router, const Uuid& subnet) {
+    const auto entry = subnets_.find(subnet);
+    if (entry != subnets_.end()) {
+        entry->second->bindings.remove(router);
+        touched_subnets_.insert(entry->second.get());
+        for (const auto& [other, prefixes] : entry->second->bindings.all()) {
+            check_router(other);
+        }
+    }
+}
+
+void Model::remove_router(const Uuid& row) {
+    const auto known = routers_.find(row);
+    if (known == routers_.end()) {
+        return;
+    }
+    for (const RouterSpec::Binding& binding : known->second.spec.bindings) {
+        unbind(row, binding.subnet);
+    }
+    touch(ObjectKind::Router, known->second.number);
+    routers_by_number_.erase(known->second.number);
+    faults_.set({SourceTable::MsVtepLogicalRouter, row}, FaultKey::SubnetTwoRouters, std::nullopt);
+    routers_.erase(known);
+}
+
+void Model::set_router_mac(const MacAddress& mac) {
+    if (mac == router_mac_) {
+        return;
+    }
+    router_mac_ = mac;
+    for (const auto& [row, subnet] : subnets_) {
+        if (!subnet->bindings.empty()) {
+            touched_subnets_.insert(subnet.get());
+        }
+    }
+}
+
+// A subnet belongs to the first router that binds it; the others have a fault.
+void Model::check_router(const Uuid& row) {
+    const auto known = routers_.find(row);
+    if (known == routers_.end()) {
+        return;
+    }
+    std::optional<std::string> message;
+    for (const RouterSpec::Binding& binding : known->second.spec.bindings) {
+        const auto entry = subnets_.find(binding.subnet);
+        if (known->second.spec.enabled && entry != subnets_.end() &&
+            entry->second->bindings.row() != row) {
+            message = "the subnet of switch_binding " + binding.prefix.to_string() +
+                      " already belongs to another Logical_Router; take it out of one of them";
+        }
+    }
+    faults_.set({SourceTable::MsVtepLogicalRouter, row}, FaultKey::SubnetTwoRouters, message);
+}
+
+// The router that the subnet belongs to; null when nothing routes it.
+const RouterRecord* Model::router_of(const SubnetRecord& subnet) const {
+    const auto row = subnet.bindings.row();
+    return row && subnet.in_force ? &routers_.at(*row) : nullptr;
+}
+
+// Its subnets in force, each once.
+std::vector<const SubnetRecord*> Model::subnets_of(const RouterRecord& router) const {
+    std::vector<const SubnetRecord*> subnets;
+    for (const RouterSpec::Binding& binding : router.spec.bindings) {
+        const auto entry = subnets_.find(binding.subnet);
+        if (entry != subnets_.end() && router_of(*entry->second) == &router &&
+            std::find(subnets.begin(), subnets.end(), entry->second.get()) == subnets.end()) {
+            subnets.push_back(entry->second.get());
+        }
+    }
+    return subnets;
+}
+
+std::optional<NetworkKey> Model::network_of(const RouterRecord& router) const {
+    std::optional<NetworkKey> lowest;
+    for (const SubnetRecord* subnet : subnets_of(router)) {
+        lowest = std::min(lowest.value_or(subnet->spec->vsid), subnet->spec->vsid);
+    }
+    return lowest;
+}
+
+// Its routes, and what leads there from its subnets.
+void Model::touch_router(const RouterRecord& router) {
+    touch(ObjectKind::Router, router.number);
+    for (const SubnetRecord* subnet : subnets_of(router)) {
+        touch(ObjectKind::Subnet, subnet->number);
+    }
+}
+
+// Only a routed subnet's addresses are resolved to MACs in the switch.
+void Model::note_routed(SubnetRecord& subnet) {
+    const bool routed = router_of(subnet) != nullptr;
+    if (!routed) {
+        faults_.set({SourceTable::MsVtepLogicalSwitch, subnet.row}, FaultKey::NextHopUnmapped,
+                    std::nullopt);
+    }
+    if (routed != subnet.routed) {
+        subnet.routed = routed;
+        for (const auto& [mac, first] : subnet.by_mac) {
+            touch(ObjectKind::Mac, subnet.number, mac.bits());
+        }
+        for (const auto& [locator, count] : subnet.locators) {
+            touch(ObjectKind::Peer, subnet.number, locator);
+        }
+    }
+}
+
+// Where a static route leads: to a CA of one of the router's own subnets.
+std::optional<RouterView::Route> Model::resolve(const RouterRecord& router,
+                                                const StaticRoute& route) const {
+    for (const SubnetRecord* subnet : subnets_of(router)) {
+        const auto of_ca = subnet->by_ca.find(route.next_hop);
+        if (of_ca != subnet->by_ca.end() && owns_ca(*of_ca->second)) {
+            return RouterView::Route{route.prefix, std::nullopt, subnet->spec->vsid,
+                                     of_ca->second->mac};
+        }
+    }
+    return std::nullopt;
+}
+
+// Whether a CA is the next hop of one of the router's routes.
+bool Model::uses(const RouterRecord& router, const IpAddress& next_hop) const {
+    const auto any = [&next_hop](const std::vector<StaticRoute>& routes) {
+        return std::any_of(routes.begin(), routes.end(),
+                           [&](const auto& route) { return route.next_hop == next_hop; });
+    };
+    const auto subnets = subnets_of(router);
+    return any(router.spec.static_routes) ||
+           std::any_of(subnets.begin(), subnets.end(), [&any](const SubnetRecord* subnet) {
+               return any(subnet->spec->static_routes);
+           });
+}
+
+void Model::check_routes(const RouterRecord& router) {
+    const auto unresolved =
+        [&](const std::vector<StaticRoute>& routes) -> std::optional<std::string> {
+        for (const StaticRoute& route : routes) {
+            if (!resolve(router, route)) {
+                return "next hop " + route.next_hop.to_string() + " of static route " +
+                       route.prefix.to_string() +
+                       " is not mapped in this virtual network; the route has no effect until it "
+                       "is";
+            }
+        }
+        return std::nullopt;
+    };
+    faults_.set({SourceTable::MsVtepLogicalRouter, router.row}, FaultKey::NextHopUnmapped,
+                router.spec.enabled ? unresolved(router.spec.static_routes) : std::nullopt);
+    for (const SubnetRecord* subnet : subnets_of(router)) {
+        faults_.set({SourceTable::MsVtepLogicalSwitch, subnet->row}, FaultKey::NextHopUnmapped,
+                    unresolved(subnet->spec->static_routes));
+    }
+}
+
+std::optional<RouterView> Model::router(const ObjectId& id) const {
+    const auto row = routers_by_number_.find(id.owner);
+    if (row == routers_by_number_.end()) {
+        return std::nullopt;
+    }
+    const RouterRecord& router = routers_.at(row->second);
+    const auto network = network_of(router);
+    if (!network) {
+        return std::nullopt;
+    }
+    RouterView view;
+    view.network = *network;
+    view.mac = router_mac_;
+    // Of two that say where one prefix is, the first counts.
+    std::set<IpPrefix> connected;
+    std::set<std::pair<std::optional<std::uint32_t>, IpPrefix>> routed;
+    const auto add = [&](const std::vector<StaticRoute>& routes,
+                         std::optional<std::uint32_t> from_vsid) {
+        for (const StaticRoute& route : routes) {
+            auto resolved = resolve(router, route);
+            if (resolved && routed.emplace(from_vsid, route.prefix).second) {
+                resolved->from_vsid = from_vsid;
+                view.routes.push_back(*resolved);
+            }
+        }
+    };
+    add(router.spec.static_routes, std::nullopt);
+    for (const SubnetRecord* subnet : subnets_of(router)) {
+        view.gateways.insert(view.gateways.end(), subnet->gateways.begin(), subnet->gateways.end());
+        for (const IpPrefix& prefix : *subnet->bindings.spec()) {
+            const IpPrefix network_prefix{prefix.network(), prefix.length};
+            if (connected.insert(network_prefix).second) {
+                view.connected.push_back({network_prefix, subnet->spec->vsid});
+            }
+        }
+        add(subnet->spec->static_routes, subnet->spec->vsid);
+        for (const auto& [number, count] : subnet->locators) {
+            const auto& locator = locators_by_number_.at(number)->spec;
+            if (locator && !is_local_pa(locator->pa)) {
+                view.peers.push_back(locator->pa);
+            }
+        }
+    }
+    std::sort(view.peers.begin(), view.peers.end());
+    view.peers.erase(std::unique(view.peers.begin(), view.peers.end()), view.peers.end());
+    return view;
+}
+
+}  // namespace hnv::policy

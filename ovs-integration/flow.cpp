@@ -124,11 +124,6 @@ FlowBuilder& FlowBuilder::match_untagged() {
     return *this;
 }
 
-FlowBuilder& FlowBuilder::match_vlan(std::uint16_t vid) {
-    match_set_dl_vlan(&impl_->match, htons(vid), 0);
-    return *this;
-}
-
 FlowBuilder& FlowBuilder::match_eth_type(std::uint16_t type) {
     match_set_dl_type(&impl_->match, htons(type));
     return *this;
@@ -185,22 +180,6 @@ FlowBuilder& FlowBuilder::match_ttl(std::uint8_t ttl) {
     return *this;
 }
 
-FlowBuilder& FlowBuilder::match_nd_target(const IpAddress& target) {
-    const in6_addr address = to_in6(target);
-    match_set_nd_target(&impl_->match, &address);
-    return *this;
-}
-
-FlowBuilder& FlowBuilder::match_nd_sll(const MacAddress& mac) {
-    match_set_arp_sha(&impl_->match, to_ovs(mac));  // libopenvswitch keeps nd_sll in arp_sha.
-    return *this;
-}
-
-FlowBuilder& FlowBuilder::match_nd_tll(const MacAddress& mac) {
-    match_set_arp_tha(&impl_->match, to_ovs(mac));
-    return *this;
-}
-
 FlowBuilder& FlowBuilder::match_arp_op(std::uint16_t operation) {
     match_set_nw_proto(&impl_->match, static_cast<std::uint8_t>(operation));
     return *this;
@@ -208,11 +187,6 @@ FlowBuilder& FlowBuilder::match_arp_op(std::uint16_t operation) {
 
 FlowBuilder& FlowBuilder::match_arp_spa(const IpAddress& address) {
     match_set_nw_src(&impl_->match, htonl(address.v4()));
-    return *this;
-}
-
-FlowBuilder& FlowBuilder::match_arp_tpa(const IpAddress& address) {
-    match_set_nw_dst(&impl_->match, htonl(address.v4()));
     return *this;
 }
 
@@ -281,13 +255,6 @@ FlowBuilder& FlowBuilder::set_metadata(std::uint64_t value) {
     mf_value field{};
     field.be64 = htobe64(value);
     impl_->set_field(MFF_METADATA, field);
-    return *this;
-}
-
-FlowBuilder& FlowBuilder::set_tun_id(std::uint64_t value) {
-    mf_value field{};
-    field.be64 = htobe64(value);
-    impl_->set_field(MFF_TUN_ID, field);
     return *this;
 }
 
@@ -370,11 +337,6 @@ FlowBuilder& FlowBuilder::move_ip_src_to_dst() {
 
 FlowBuilder& FlowBuilder::output_in_port() {
     ofpact_put_OUTPUT(&impl_->actions)->port = OFPP_IN_PORT;
-    return *this;
-}
-
-FlowBuilder& FlowBuilder::strip_vlan() {
-    ofpact_put_STRIP_VLAN(&impl_->actions);
     return *this;
 }
 

@@ -83,7 +83,6 @@ class FlowBuilder {
     FlowBuilder& match_eth_dst(const MacAddress& mac);
     FlowBuilder& match_eth_dst_masked(const MacAddress& mac, const MacAddress& mask);
     FlowBuilder& match_untagged();
-    FlowBuilder& match_vlan(std::uint16_t vid);
     FlowBuilder& match_eth_type(std::uint16_t type);
     FlowBuilder& match_ip_proto(std::uint8_t protocol);
     // Of the family of the prefix; sets eth_type too.
@@ -93,12 +92,8 @@ class FlowBuilder {
     FlowBuilder& match_tp_dst(std::uint16_t port, std::uint16_t mask = 0xffffU);
     FlowBuilder& match_icmp_type(std::uint8_t type);
     FlowBuilder& match_ttl(std::uint8_t ttl);
-    FlowBuilder& match_nd_target(const IpAddress& target);
-    FlowBuilder& match_nd_sll(const MacAddress& mac);
-    FlowBuilder& match_nd_tll(const MacAddress& mac);
     FlowBuilder& match_arp_op(std::uint16_t operation);
     FlowBuilder& match_arp_spa(const IpAddress& address);
-    FlowBuilder& match_arp_tpa(const IpAddress& address);
     FlowBuilder& match_arp_sha(const MacAddress& mac);
     // `set` of the bits in `mask`; a bit of `mask` not in `set` must be clear.
     FlowBuilder& match_ct_state(std::uint32_t set, std::uint32_t mask);
@@ -115,7 +110,6 @@ class FlowBuilder {
     // instructions: goto last, meter first ---
     FlowBuilder& set_reg(unsigned reg, std::uint32_t value);
     FlowBuilder& set_metadata(std::uint64_t value);
-    FlowBuilder& set_tun_id(std::uint64_t value);
     FlowBuilder& set_tun_dst(const IpAddress& address);
     FlowBuilder& set_eth_src(const MacAddress& mac);
     FlowBuilder& set_eth_dst(const MacAddress& mac);
@@ -130,7 +124,6 @@ class FlowBuilder {
     FlowBuilder& move_eth_src_to_dst();
     FlowBuilder& move_ip_src_to_dst();  // IPv4.
     FlowBuilder& output_in_port();
-    FlowBuilder& strip_vlan();
     FlowBuilder& output(std::uint32_t ofport);
     FlowBuilder& output_reg(unsigned reg);
     FlowBuilder& resubmit(std::uint8_t table);

@@ -2,7 +2,9 @@
 
 #include <getopt.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 
 #include "ovs-integration/ovs_headers.h"
 
@@ -48,6 +50,13 @@ void set_directories(int argc, char* argv[], const std::vector<OptionSpec>& spec
             }
         }
         setenv(variable, value.c_str(), 1);
+        const bool logs = std::any_of(argv + 1, argv + argc, [](const char* argument) {
+            return std::string_view(argument).starts_with("--log-file");
+        });
+        if (spec.name == "log-dir" && logs) {
+            std::error_code ignored;  // Opening the file says what is wrong.
+            std::filesystem::create_directories(value, ignored);
+        }
     }
 }
 

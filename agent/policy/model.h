@@ -123,11 +123,10 @@ class Model {
     void remove_router(const Uuid& row);
     void unbind(const Uuid& router, const Uuid& subnet);
     void check_router(const Uuid& row);
-    void check_routes(const RouterRecord& router);
+    void check_routes(RouterRecord& router);
     void touch_router(const RouterRecord& router);
     void note_routed(SubnetRecord& subnet);
     [[nodiscard]] const RouterRecord* router_of(const SubnetRecord& subnet) const;
-    [[nodiscard]] bool uses(const RouterRecord& router, const IpAddress& next_hop) const;
     [[nodiscard]] std::vector<const SubnetRecord*> subnets_of(const RouterRecord& router) const;
     [[nodiscard]] std::optional<NetworkKey> network_of(const RouterRecord& router) const;
     [[nodiscard]] std::optional<RouterView::Route> resolve(const RouterRecord& router,

@@ -320,7 +320,8 @@ void Model::resolve_cas() {
                 touch_mac(*subnet, each->mac);  // Whose address it is.
             }
         }
-        if (const RouterRecord* router = router_of(*subnet); router && uses(*router, ca)) {
+        if (const RouterRecord* router = router_of(*subnet);
+            router != nullptr && router->next_hops.contains(ca)) {
             touch(ObjectKind::Router, router->number);
         }
         if (!subnet->in_force || subnet->gateways.contains(ca)) {

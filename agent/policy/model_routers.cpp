@@ -163,31 +163,21 @@ std::optional<RouterView::Route> Model::resolve(const RouterRecord& router,
     return std::nullopt;
 }
 
-// Whether a CA is the next hop of one of the router's routes.
-bool Model::uses(const RouterRecord& router, const IpAddress& next_hop) const {
-    const auto any = [&next_hop](const std::vector<StaticRoute>& routes) {
-        return std::any_of(routes.begin(), routes.end(),
-                           [&](const auto& route) { return route.next_hop == next_hop; });
-    };
-    const auto subnets = subnets_of(router);
-    return any(router.spec.static_routes) ||
-           std::any_of(subnets.begin(), subnets.end(), [&any](const SubnetRecord* subnet) {
-               return any(subnet->spec->static_routes);
-           });
-}
-
-void Model::check_routes(const RouterRecord& router) {
-    const auto unresolved =
-        [&](const std::vector<StaticRoute>& routes) -> std::optional<std::string> {
+void Model::check_routes(RouterRecord& router) {
+    router.next_hops.clear();
+    const auto unresolved = [&](const std::vector<StaticRoute>& routes) {
+        std::optional<std::string> problem;
         for (const StaticRoute& route : routes) {
+            router.next_hops.insert(route.next_hop);
             if (!resolve(router, route)) {
-                return "next hop " + route.next_hop.to_string() + " of static route " +
-                       route.prefix.to_string() +
-                       " is not mapped in this virtual network; the route has no effect until it "
-                       "is";
+                problem =
+                    "next hop " + route.next_hop.to_string() + " of static route " +
+                    route.prefix.to_string() +
+                    " is not mapped in this virtual network; the route has no effect until it "
+                    "is";
             }
         }
-        return std::nullopt;
+        return problem;
     };
     faults_.set({SourceTable::MsVtepLogicalRouter, router.row}, FaultKey::NextHopUnmapped,
                 router.spec.enabled ? unresolved(router.spec.static_routes) : std::nullopt);

@@ -81,6 +81,8 @@ struct RouterRecord {
     std::uint32_t number = 0;
     Uuid row;
     RouterSpec spec;
+    // Of its routes and its subnets', as of the last commit: what makes a CA matter to the router.
+    std::set<IpAddress> next_hops;
 };
 
 struct SubnetRecord {

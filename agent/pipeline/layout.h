@@ -44,12 +44,16 @@ inline constexpr unsigned kTableCount = static_cast<unsigned>(Table::Tunnel) + 1
 
 // Registers; zero at the start of the pipeline.
 enum class Reg : unsigned {
-    Vsid = 0,           // The virtual subnet that the packet is in, 24 bits.
-    Source = 1,         // OpenFlow port of the guest that sent it; 0: it came by a tunnel.
-    Destination = 2,    // OpenFlow port of the guest that is to have it.
-    Origin = 3,         // Where it came from, an Origin.
-    Encapsulation = 4,  // How it leaves, an EncapsulationCode.
-    Part = 5,           // Which part of a replication list comes next.
+    Vsid = 0,             // The virtual subnet that the packet is in, 24 bits.
+    Source = 1,           // OpenFlow port of the guest that sent it; 0: it came by a tunnel.
+    Destination = 2,      // OpenFlow port of the guest that is to have it.
+    Origin = 3,           // Where it came from, an Origin.
+    Encapsulation = 4,    // How it leaves, an EncapsulationCode.
+    Part = 5,             // Which part of a replication list comes next.
+    SourceVlan = 6,       // The tag, as a TCI with its CFI bit, that the sender's guest used; or 0.
+    DestinationVlan = 7,  // The same of the guest that is to have it.
+    Reason = 8,           // Why the router sends an ICMP error, an IcmpReason.
+    Mtu = 9,              // With IcmpReason::TooBig: the longest IP packet that would pass.
 };
 
 enum class Origin : std::uint32_t { Guest = 0, Tunnel = 1 };
@@ -89,7 +93,24 @@ inline constexpr std::uint32_t kMeterBurstDivisor = 4;
 // controller() actions name this id; the responder's connection claims it.
 inline constexpr std::uint16_t kResponderControllerId = 0x684e;
 
-// The first byte of a packet-in's userdata: what the agent is asked for.
-enum class PacketInKind : std::uint8_t { ArpRequest = 1 };
+// The first byte of a packet-in's userdata: what the agent is asked for. Behind it:
+//   NeighbourSolicitation: the distributed router's MAC (6 bytes; zeros in a subnet without one)
+//   IcmpError: the router's MAC, then the address that the error comes from (4 or 16 bytes; zeros:
+//              the subnet has no gateway of the family, the packet's destination is to speak)
+// What the agent sends back goes out of the port in Reg::Source, with the tag in Reg::SourceVlan.
+enum class PacketInKind : std::uint8_t {
+    ArpRequest = 1,
+    NeighbourSolicitation = 2,
+    IcmpError = 3,
+};
+
+// In Reg::Reason.
+enum class IcmpReason : std::uint32_t {
+    None = 0,
+    TtlExpired = 1,
+    NoRoute = 2,      // No route to the destination.
+    HostUnknown = 3,  // Nobody has the address.
+    TooBig = 4,       // Longer than Reg::Mtu.
+};
 
 }  // namespace hnv::pipeline

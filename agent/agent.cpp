@@ -172,6 +172,7 @@ void Agent::on_commit(std::string_view database) {
         faults_.clear_row(row);
         model_.remove(row);
     }
+    take_carried_addresses();
     const std::vector<policy::ObjectId> changed = model_.commit();
     sequences_.on_applied(database, southbound_.apply(changed));
     trim_due_ |= changed.size() >= kMuch;
@@ -233,6 +234,7 @@ void Agent::take_underlay() {
     }
     model_.set_interfaces(interfaces);
     model_.set_tunnel_ports({facts.vxlan_ofport, facts.nvgre_ofport});
+    take_carried_addresses();
     realise();
     // Until the host's side is known, flows of ports that we have not seen yet would be taken for
     // stray ones.
@@ -241,6 +243,17 @@ void Agent::take_underlay() {
         southbound_.start();
         log::info(kModule, "bridge " + config_.bridge + " is ready; programming starts");
     }
+}
+
+void Agent::take_carried_addresses() {
+    std::vector<policy::CarriedAddress> carried;
+    for (const auto& state :
+         underlay::provider_address_states(underlay_.facts(), model_.provider_addresses())) {
+        if (state.present) {
+            carried.push_back({state.address, 0, state.mtu});
+        }
+    }
+    model_.set_carried_addresses(std::move(carried));
 }
 
 void Agent::realise() {

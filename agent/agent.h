@@ -70,6 +70,7 @@ class Agent final : private ovs::CommitListener {
 
     void turn();
     void take_underlay();
+    void take_carried_addresses();
     void realise();
     [[nodiscard]] pipeline::FlowSet compile(const policy::ObjectId& object);
     // agent_status.cpp
@@ -106,8 +107,7 @@ class Agent final : private ovs::CommitListener {
     // What tell() has to look at.
     bool own_rows_missing_ = false;
     bool endpoints_due_ = true;
-    std::optional<IpAddress> endpoint_pa_;
-    std::size_t active_ports_ = 0;
+    std::map<IpAddress, std::size_t> ports_by_pa_;  // Active ports that send from each.
     bool trim_due_ = false;
     bool tell_all_ = true;  // The agent's own rows may not be what they should be.
     bool status_due_ = true;

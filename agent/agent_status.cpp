@@ -27,16 +27,12 @@ void Agent::take_provider_addresses() {
         provider_addresses_.push_back({row, spec.address.address, false, "", 0});
     });
     const auto states = underlay::provider_address_states(underlay_.facts(), wanted);
-    endpoint_pa_.reset();
     for (std::size_t i = 0; i < states.size(); ++i) {
         northbound::ProviderAddressStatus& status = provider_addresses_[i];
         status.present = states[i].present;
         status.interface = states[i].interface;
-        // The route to a peer decides which address is used; with one PA that is all ports.
-        if (status.present && !endpoint_pa_) {
-            endpoint_pa_ = status.address;
-            status.ports = active_ports_;
-        }
+        const auto ports = ports_by_pa_.find(status.address);
+        status.ports = ports == ports_by_pa_.end() ? 0 : ports->second;
         faults_.set({policy::SourceTable::HostProviderAddress, status.row},
                     policy::FaultKey::PaMissing,
                     status.present
@@ -63,13 +59,17 @@ void Agent::tell_ports() {
     const auto changed = model_.take_port_changes();
     if (!changed.empty()) {
         writer_.write_ports(changed);
-        active_ports_ = model_.counts().ports_active;
         endpoints_due_ = true;
+        ports_by_pa_.clear();
+        model_.for_each_port([this](const policy::PortStatus& port) {
+            if (port.state == policy::PortState::Active && port.pa) {
+                ++ports_by_pa_[*port.pa];
+            }
+        });
     }
-    const auto pa = endpoint_pa_;
     take_provider_addresses();
-    if (std::exchange(endpoints_due_, false) || pa != endpoint_pa_) {
-        writer_.write_endpoints(model_, endpoint_pa_);
+    if (std::exchange(endpoints_due_, false)) {
+        writer_.write_endpoints(model_);
     }
     writer_.write_provider_addresses(provider_addresses_);
 }

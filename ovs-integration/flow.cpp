@@ -63,6 +63,7 @@ struct FlowBuilder::Impl {
         action->dst.ofs = to_bit;
         action->dst.n_bits = bits;
     }
+    [[nodiscard]] bool is_ipv6() const { return match.flow.dl_type == htons(wire::kIpv6); }
     void set_field(mf_field_id field, const mf_value& value) {
         ofpact_put_set_field(&actions, mf_from_id(field), &value, nullptr);
     }
@@ -121,6 +122,11 @@ FlowBuilder& FlowBuilder::match_eth_dst_masked(const MacAddress& mac, const MacA
 
 FlowBuilder& FlowBuilder::match_untagged() {
     match_set_dl_tci(&impl_->match, htons(0));
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::match_vlan(std::uint16_t vlan) {
+    match_set_dl_vlan(&impl_->match, htons(vlan), 0);
     return *this;
 }
 
@@ -321,7 +327,7 @@ FlowBuilder& FlowBuilder::set_ip_src(const IpAddress& address) {
 FlowBuilder& FlowBuilder::set_icmp_type(std::uint8_t type) {
     mf_value field{};
     field.u8 = type;
-    impl_->set_field(MFF_ICMPV4_TYPE, field);
+    impl_->set_field(impl_->is_ipv6() ? MFF_ICMPV6_TYPE : MFF_ICMPV4_TYPE, field);
     return *this;
 }
 
@@ -331,7 +337,47 @@ FlowBuilder& FlowBuilder::move_eth_src_to_dst() {
 }
 
 FlowBuilder& FlowBuilder::move_ip_src_to_dst() {
-    impl_->move(MFF_IPV4_SRC, 0, MFF_IPV4_DST, 0, 32);
+    if (impl_->is_ipv6()) {
+        impl_->move(MFF_IPV6_SRC, 0, MFF_IPV6_DST, 0, 128);
+    } else {
+        impl_->move(MFF_IPV4_SRC, 0, MFF_IPV4_DST, 0, 32);
+    }
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::move_reg_to_vlan_tci(unsigned reg) {
+    impl_->move(static_cast<mf_field_id>(MFF_REG0 + reg), 0, MFF_VLAN_TCI, 0, 16);
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::strip_vlan() {
+    ofpact_put_STRIP_VLAN(&impl_->actions);
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::clear_vlan_tci() {
+    impl_->set_field(MFF_VLAN_TCI, mf_value{});
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::move_reg_to_pkt_mark(unsigned reg) {
+    impl_->move(static_cast<mf_field_id>(MFF_REG0 + reg), 0, MFF_PKT_MARK, 0, 32);
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::clear_in_port() {
+    mf_value field{};
+    field.be16 = htons(static_cast<std::uint16_t>(OFPP_NONE));
+    impl_->set_field(MFF_IN_PORT, field);
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::check_longer(std::uint16_t bytes, unsigned reg, unsigned bit) {
+    ofpact_check_pkt_larger* check = ofpact_put_CHECK_PKT_LARGER(&impl_->actions);
+    check->pkt_len = bytes;
+    check->dst.field = mf_from_id(static_cast<mf_field_id>(MFF_REG0 + reg));
+    check->dst.ofs = bit;
+    check->dst.n_bits = 1;
     return *this;
 }
 

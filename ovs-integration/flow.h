@@ -83,6 +83,7 @@ class FlowBuilder {
     FlowBuilder& match_eth_dst(const MacAddress& mac);
     FlowBuilder& match_eth_dst_masked(const MacAddress& mac, const MacAddress& mask);
     FlowBuilder& match_untagged();
+    FlowBuilder& match_vlan(std::uint16_t vlan);  // Tagged with it, whatever the priority.
     FlowBuilder& match_eth_type(std::uint16_t type);
     FlowBuilder& match_ip_proto(std::uint8_t protocol);
     // Of the family of the prefix; sets eth_type too.
@@ -90,7 +91,7 @@ class FlowBuilder {
     FlowBuilder& match_ip_dst(const IpPrefix& prefix);
     FlowBuilder& match_tp_src(std::uint16_t port, std::uint16_t mask = 0xffffU);
     FlowBuilder& match_tp_dst(std::uint16_t port, std::uint16_t mask = 0xffffU);
-    FlowBuilder& match_icmp_type(std::uint8_t type);
+    FlowBuilder& match_icmp_type(std::uint8_t type);  // Of either ICMP.
     FlowBuilder& match_ttl(std::uint8_t ttl);
     FlowBuilder& match_arp_op(std::uint16_t operation);
     FlowBuilder& match_arp_spa(const IpAddress& address);
@@ -120,9 +121,20 @@ class FlowBuilder {
     FlowBuilder& dec_ttl();
     FlowBuilder& set_ttl(std::uint8_t ttl);
     FlowBuilder& set_ip_src(const IpAddress& address);
-    FlowBuilder& set_icmp_type(std::uint8_t type);  // Of ICMP for IPv4.
+    // Of the ICMP that the match's eth_type() calls for.
+    FlowBuilder& set_icmp_type(std::uint8_t type);
     FlowBuilder& move_eth_src_to_dst();
-    FlowBuilder& move_ip_src_to_dst();  // IPv4.
+    FlowBuilder& move_ip_src_to_dst();  // Of the match's eth_type().
+    // A register's low 16 bits as the TCI of the frame: with the CFI bit the frame gets (or has its
+    // first tag changed to) a tag, 0 takes it off.
+    FlowBuilder& move_reg_to_vlan_tci(unsigned reg);
+    FlowBuilder& strip_vlan();      // Of a frame that the match says is tagged.
+    FlowBuilder& clear_vlan_tci();  // Of any frame: what was tagged is not any more.
+    FlowBuilder& move_reg_to_pkt_mark(unsigned reg);
+    // Open vSwitch forgets where the packet came in, and so may send it back there.
+    FlowBuilder& clear_in_port();
+    // Sets the bit if the frame, from its Ethernet header on, is longer than `bytes`.
+    FlowBuilder& check_longer(std::uint16_t bytes, unsigned reg, unsigned bit);
     FlowBuilder& output_in_port();
     FlowBuilder& output(std::uint32_t ofport);
     FlowBuilder& output_reg(unsigned reg);

@@ -29,7 +29,13 @@ inline constexpr std::uint8_t kSctp = 132;
 inline constexpr std::uint16_t kDhcpServerPort = 67;
 // RFC 826.
 inline constexpr std::uint16_t kArpRequest = 1;
+// RFC 792 and RFC 4443.
+inline constexpr std::uint8_t kEchoReply = 0;
+inline constexpr std::uint8_t kEchoRequest = 8;
+inline constexpr std::uint8_t kEchoRequestV6 = 128;
+inline constexpr std::uint8_t kEchoReplyV6 = 129;
 // RFC 4861: router solicitation to redirect.
+inline constexpr std::uint8_t kNeighbourSolicitation = 135;
 inline constexpr std::uint8_t kFirstDiscovery = 133;
 inline constexpr std::uint8_t kLastDiscovery = 137;
 

@@ -49,15 +49,6 @@ std::string to_text(const Json::Value& value) {
     return Json::writeString(builder, value) + "\n";
 }
 
-std::string Reports::local_pa() const {
-    for (const auto& address : sources_.provider_addresses) {
-        if (address.present) {
-            return address.address.to_string();
-        }
-    }
-    return "";
-}
-
 std::vector<std::string> Reports::problems() const {
     std::vector<std::string> problems;
     const underlay::Facts& facts = sources_.underlay.facts();
@@ -177,21 +168,27 @@ Json::Value Reports::status() const {
 
 Json::Value Reports::ports() const {
     Json::Value ports(Json::arrayValue);
-    const std::string pa = local_pa();
     sources_.model.for_each_port([&](const policy::PortStatus& port) {
         Json::Value entry;
         entry["name"] = port.name;
         entry["interface"] = port.interface;
         entry["ofport"] = port.ofport;
-        entry["vsid"] = port.vsid;
         entry["mac"] = port.mac;
-        entry["cas"] = Json::Value(Json::arrayValue);
-        for (const IpAddress& ca : port.cas) {
-            entry["cas"].append(ca.to_string());
+        entry["bindings"] = Json::Value(Json::arrayValue);
+        for (const auto& binding : port.bindings) {
+            Json::Value one;
+            one["vlan"] = binding.vlan;
+            one["vsid"] = binding.vsid;
+            one["cas"] = Json::Value(Json::arrayValue);
+            for (const IpAddress& ca : binding.cas) {
+                one["cas"].append(ca.to_string());
+            }
+            entry["bindings"].append(one);
         }
         entry["state"] = to_string(port.state);
         entry["reason"] = port.reason;
-        entry["provider_address"] = port.state == policy::PortState::Active ? pa : "";
+        entry["provider_address"] =
+            port.state == policy::PortState::Active && port.pa ? port.pa->to_string() : "";
         entry["rules"] = number(port.rules);
         ports.append(entry);
     });

@@ -58,7 +58,6 @@ class Reports {
     [[nodiscard]] Json::Value policy_status() const;
     [[nodiscard]] Json::Value database_status() const;
     [[nodiscard]] Json::Value arp_status() const;
-    [[nodiscard]] std::string local_pa() const;
 
     Sources sources_;
 };

@@ -135,6 +135,32 @@ std::string status_view(const Json::Value& status, bool colour) {
     return text;
 }
 
+namespace {
+
+// The virtual subnets of a port and its addresses in them: "5001", and for a trunking guest
+// "5001,20:5002", the VLAN before the VSID.
+struct Bindings {
+    std::string vsids;
+    std::string cas;
+};
+
+Bindings bindings_of(const Json::Value& port) {
+    Bindings text;
+    const auto add = [](std::string& list, const std::string& item) {
+        list += (list.empty() ? "" : ",") + item;
+    };
+    for (const Json::Value& binding : member(port, "bindings")) {
+        const std::string vlan = text_of(binding, "vlan");
+        add(text.vsids, (vlan == "0" ? "" : vlan + ":") + text_of(binding, "vsid"));
+        for (const Json::Value& ca : member(binding, "cas")) {
+            add(text.cas, text_of(ca));
+        }
+    }
+    return text;
+}
+
+}  // namespace
+
 std::string ports_view(const Json::Value& ports, bool colour) {
     Table table({{"NAME"},
                  {"INTERFACE"},
@@ -148,12 +174,13 @@ std::string ports_view(const Json::Value& ports, bool colour) {
                  {"REASON"}});
     for (const Json::Value& port : ports) {
         const std::string state = text_of(port, "state");
+        const Bindings bindings = bindings_of(port);
         table.add_row({{text_of(port, "name")},
                        {text_of(port, "interface")},
                        {text_of(port, "ofport")},
-                       {text_of(port, "vsid")},
+                       {bindings.vsids},
                        {text_of(port, "mac")},
-                       {text_of(port, "cas")},
+                       {bindings.cas},
                        {state, state_style(state)},
                        {text_of(port, "provider_address")},
                        {text_of(port, "rules")},

@@ -64,6 +64,18 @@ void HnvHostReader::port_settings(const ovs::RowChange& change) {
     spec.mac_spoofing_allowed = change.after->boolean("mac_spoofing_allowed");
     spec.ip_forwarding_allowed = change.after->boolean("ip_forwarding_allowed");
     spec.arp_limit_pps = arp_limit(*change.after);
+    const auto texts = change.after->strings("provider_address");
+    if (!texts.empty()) {
+        spec.provider_address = IpAddress::parse(texts.front());
+        faults_.set(row, FaultKey::BadAddress,
+                    spec.provider_address
+                        ? std::nullopt
+                        : std::optional("provider_address '" + std::string(texts.front()) +
+                                        "' of Port_Settings " + spec.name +
+                                        " is not an IP address; it has no effect"));
+    } else {
+        faults_.set(row, FaultKey::BadAddress, std::nullopt);
+    }
     model_.put(row.uuid, std::move(spec));
 }
 

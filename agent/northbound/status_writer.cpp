@@ -40,6 +40,10 @@ using StringMap = std::vector<std::pair<std::string, std::string>>;
     return copy;
 }
 
+[[nodiscard]] const char* vxlan_over(const IpAddress& pa) {
+    return pa.is_v4() ? "vxlan_over_ipv4" : "vxlan_over_ipv6";
+}
+
 // Physical_Port.other_config of a row that the agent made for an interface without one. A
 // controller that takes the row over may leave it there: what counts then is that it is bound.
 [[nodiscard]] StringMap placeholder_mark() { return {{"made-by", "hnv-agent"}}; }
@@ -91,54 +95,53 @@ void StatusWriter::write_ports(const std::vector<policy::PortStatus>& changed) {
     }
 }
 
-void StatusWriter::write_endpoints(const policy::Model& model, const std::optional<IpAddress>& pa) {
-    using Endpoint = std::tuple<std::string, std::string, Uuid>;  // MAC, CA, subnet.
+void StatusWriter::write_endpoints(const policy::Model& model) {
+    using Endpoint = std::tuple<std::string, std::string, Uuid, IpAddress>;  // MAC, CA, subnet, PA.
     std::set<Endpoint> wanted;
-    if (pa) {
-        model.for_each_port([&wanted](const policy::PortStatus& port) {
-            for (const IpAddress& ca : port.cas) {
-                if (port.state == policy::PortState::Active && port.subnet_row) {
-                    wanted.emplace(port.mac, ca.to_string(), *port.subnet_row);
-                }
+    model.for_each_port([&wanted](const policy::PortStatus& port) {
+        if (port.state != policy::PortState::Active || !port.pa) {
+            return;
+        }
+        for (const auto& binding : port.bindings) {
+            for (const IpAddress& ca : binding.cas) {
+                wanted.emplace(port.mac, ca.to_string(), binding.subnet_row, *port.pa);
             }
-        });
-    }
-    std::optional<Uuid> locator;
-    const std::string pa_text = pa ? pa->to_string() : "";
-    const char* type = !pa || pa->is_v4() ? "vxlan_over_ipv4" : "vxlan_over_ipv6";
-    Operations operations;
+        }
+    });
+    // Locators of these addresses: there, or to be made once.
+    std::map<IpAddress, Json::Value> locators;
+    std::map<Uuid, IpAddress> pa_of;
     if (!wanted.empty()) {
         server_.for_each_row("ms_vtep", "Physical_Locator", [&](const ovs::Row& row) {
-            if (row.string("dst_ip") == pa_text && row.string("encapsulation_type") == type) {
-                locator = row.uuid();
+            const auto pa = IpAddress::parse(row.string("dst_ip"));
+            if (pa && row.string("encapsulation_type") == vxlan_over(*pa)) {
+                locators.emplace(*pa, json_uuid(row.uuid()));
+                pa_of.emplace(row.uuid(), *pa);
             }
         });
     }
+    Operations operations;
     server_.for_each_row("ms_vtep", "Ucast_Macs_Local", [&](const ovs::Row& row) {
-        const Endpoint found{row.string("MAC"), row.string("ipaddr"),
-                             row.reference("logical_switch").value_or(Uuid{})};
-        const auto same = wanted.find(found);
-        if (same != wanted.end() && locator && row.reference("locator") == locator) {
-            wanted.erase(same);
-        } else {
+        const auto pa = pa_of.find(row.reference("locator").value_or(Uuid{}));
+        if (pa == pa_of.end() ||
+            wanted.erase({std::string(row.string("MAC")), std::string(row.string("ipaddr")),
+                          row.reference("logical_switch").value_or(Uuid{}), pa->second}) == 0) {
             operations.remove("Ucast_Macs_Local", row.uuid());
         }
     });
-    Json::Value locator_json;
-    if (locator) {
-        locator_json = json_uuid(*locator);
-    } else if (!wanted.empty()) {
-        Json::Value row;
-        row["dst_ip"] = pa_text;
-        row["encapsulation_type"] = type;
-        locator_json = json_named_uuid(operations.insert("Physical_Locator", row));
-    }
-    for (const auto& [mac, ca, subnet] : wanted) {
+    for (const auto& [mac, ca, subnet, pa] : wanted) {
+        Json::Value& locator = locators[pa];
+        if (locator.isNull()) {
+            Json::Value row;
+            row["dst_ip"] = pa.to_string();
+            row["encapsulation_type"] = vxlan_over(pa);
+            locator = json_named_uuid(operations.insert("Physical_Locator", row));
+        }
         Json::Value row;
         row["MAC"] = mac;
         row["ipaddr"] = ca;
         row["logical_switch"] = json_uuid(subnet);
-        row["locator"] = locator_json;
+        row["locator"] = locator;
         operations.insert("Ucast_Macs_Local", row);
     }
     if (!operations.empty()) {

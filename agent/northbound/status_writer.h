@@ -29,8 +29,8 @@ class StatusWriter {
 
     // Physical_Port.status of the ports given; a port without a row gets one.
     void write_ports(const std::vector<policy::PortStatus>& changed);
-    // Ucast_Macs_Local: each active port's addresses, at `pa`; none while there is no `pa`.
-    void write_endpoints(const policy::Model& model, const std::optional<IpAddress>& pa);
+    // Ucast_Macs_Local: each active port's addresses, at the PA that it sends from.
+    void write_endpoints(const policy::Model& model);
     // Physical_Switch.tunnel_ips and Provider_Address.status.
     void write_provider_addresses(const std::vector<ProviderAddressStatus>& addresses);
     // Host.status.

@@ -14,10 +14,24 @@ void classify_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& 
     if (!port.active) {
         return;
     }
-    StageFlow flow(Table::Classify, priority::kNormal);
-    flow->match_in_port(port.ofport).match_untagged();
-    flow.set(Reg::Vsid, port.vsid).set(Reg::Source, port.ofport);
-    flow.go(Table::Guard, out, cookie);
+    for (const policy::Attachment& attachment : port.attachments) {
+        StageFlow flow(Table::Classify, priority::kNormal);
+        flow->match_in_port(port.ofport);
+        if (attachment.vlan == 0) {
+            flow->match_untagged();
+        } else {
+            flow->match_vlan(attachment.vlan).strip_vlan();
+            flow.set(Reg::SourceVlan, tci_of(attachment.vlan));
+        }
+        flow.set(Reg::Vsid, attachment.vsid).set(Reg::Source, port.ofport);
+        if (port.mark_v4 != 0) {
+            flow.set(Reg::MarkV4, port.mark_v4);
+        }
+        if (port.mark_v6 != 0) {
+            flow.set(Reg::MarkV6, port.mark_v6);
+        }
+        flow.go(Table::Guard, out, cookie);
+    }
 }
 
 void classify_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, FlowSet& out) {

@@ -22,7 +22,7 @@ FlowSet compile(const policy::HostView& host) {
     classify_host(cookie, out);
     tunnel_guard_host(cookie, out);
     guard_host(cookie, out);
-    arp_host(cookie, out);
+    neighbour_host(cookie, out);
     firewall_host(cookie, out);
     router_host(cookie, out);
     route_host(cookie, out);
@@ -30,8 +30,9 @@ FlowSet compile(const policy::HostView& host) {
     local_host(cookie, out);
     mapping_host(cookie, out);
     replicate_host(cookie, out);
-    deliver_host(cookie, out);
+    deliver_host(host, cookie, out);
     tunnel_host(host, cookie, out);
+    icmp_error_host(cookie, out);
     return out;
 }
 
@@ -41,9 +42,10 @@ FlowSet compile(const policy::PortView& port) {
     classify_port(port, cookie, out);
     if (port.active) {
         guard_port(port, cookie, out);
-        arp_port(port, cookie, out);
+        neighbour_port(port, cookie, out);
         firewall_port(port, cookie, out);
         local_port(port, cookie, out);
+        icmp_error_port(port, cookie, out);
     }
     return out;
 }

@@ -24,7 +24,7 @@ struct FlowSet {
     std::vector<ovs::Meter> meters;
     // A sentence when the object can only be realised in part.
     std::string shortfall{};
-    std::optional<ZoneUse> zone{};
+    std::vector<ZoneUse> zones{};
 };
 
 // Typed access to ovs::FlowBuilder by the names of layout.h.
@@ -43,6 +43,15 @@ class StageFlow {
     }
     StageFlow& resubmit(Table table) {
         builder_.resubmit(static_cast<std::uint8_t>(table));
+        return *this;
+    }
+    // Of several subnets that a trunking guest is in, the one of this VLAN. A port that is in one
+    // subnet only, untagged, is told by its number.
+    StageFlow& match_vlan_of(Reg reg, const policy::PortView& port,
+                             const policy::Attachment& attachment) {
+        if (port.attachments.size() > 1 || attachment.vlan != 0) {
+            match(reg, tci_of(attachment.vlan));
+        }
         return *this;
     }
     // The rest of the match and of the actions.

@@ -5,11 +5,16 @@
 namespace hnv::pipeline {
 
 void local_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
-    StageFlow flow(Table::Local, priority::kNormal);
-    flow.match(Reg::Vsid, port.vsid);
-    flow->match_eth_dst(port.mac);
-    flow.set(Reg::Destination, port.ofport);
-    flow.go(Table::FirewallInTrack, out, cookie);
+    for (const policy::Attachment& attachment : port.attachments) {
+        StageFlow flow(Table::Local, priority::kNormal);
+        flow.match(Reg::Vsid, attachment.vsid);
+        flow->match_eth_dst(attachment.mac);
+        flow.set(Reg::Destination, port.ofport);
+        if (attachment.vlan != 0) {
+            flow.set(Reg::DestinationVlan, tci_of(attachment.vlan));
+        }
+        flow.go(Table::FirewallInTrack, out, cookie);
+    }
 }
 
 void local_host(std::uint64_t cookie, FlowSet& out) {

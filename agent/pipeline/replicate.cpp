@@ -26,8 +26,16 @@ StageFlow part_flow(const policy::SubnetView& subnet, Origin origin, std::uint32
     return flow;
 }
 
-void copy_to_port(StageFlow& flow, std::uint32_t ofport) {
-    flow.set(Reg::Destination, ofport).resubmit(Table::FirewallInTrack);
+void copy_to_ports(const policy::SubnetView& subnet, std::size_t count, StageFlow& flow) {
+    std::uint16_t vlan = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto& port = subnet.local_ports[i];
+        if (port.vlan != vlan) {
+            flow.set(Reg::DestinationVlan, tci_of(port.vlan));
+            vlan = port.vlan;
+        }
+        flow.set(Reg::Destination, port.ofport).resubmit(Table::FirewallInTrack);
+    }
 }
 
 }  // namespace
@@ -43,15 +51,11 @@ void replicate_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, Fl
                         " provider addresses";
     }
     StageFlow from_tunnel = part_flow(subnet, Origin::Tunnel, 0);
-    for (std::size_t i = 0; i < locals; ++i) {
-        copy_to_port(from_tunnel, subnet.local_ports[i]);
-    }
+    copy_to_ports(subnet, locals, from_tunnel);
     from_tunnel.end(out, cookie);
 
     StageFlow flow = part_flow(subnet, Origin::Guest, 0);
-    for (std::size_t i = 0; i < locals; ++i) {
-        copy_to_port(flow, subnet.local_ports[i]);
-    }
+    copy_to_ports(subnet, locals, flow);
     std::uint32_t part = 0;
     for (std::size_t i = 0; i < remotes; ++i) {
         if (i != 0 && i % kCopiesInPart == 0) {

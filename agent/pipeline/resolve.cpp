@@ -13,7 +13,9 @@ void resolve_mac(const policy::MacView& mac, std::uint64_t cookie, FlowSet& out)
 }
 
 void resolve_host(std::uint64_t cookie, FlowSet& out) {
-    StageFlow(Table::Resolve, priority::kMiss).drop(out, cookie);  // Nobody has the address.
+    StageFlow(Table::Resolve, priority::kMiss)  // Nobody has the address.
+        .set(Reg::Reason, static_cast<std::uint32_t>(IcmpReason::HostUnknown))
+        .go(Table::IcmpError, out, cookie);
 }
 
 }  // namespace hnv::pipeline

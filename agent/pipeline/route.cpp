@@ -2,7 +2,8 @@
 //
 // The metadata field says which network: two networks never share a flow, whatever their addresses.
 // A packet to a connected subnet goes on to Resolve with that subnet's VSID; one with a static
-// route goes to the next hop's MAC.
+// route goes to the next hop's MAC. The router's own MAC is put on where the packet leaves the
+// switch: until then an ICMP error must find the sender's.
 #include "ovs-integration/wire.h"
 #include "pipeline/stages.h"
 
@@ -10,8 +11,6 @@ namespace hnv::pipeline {
 
 namespace {
 
-constexpr std::uint8_t kEchoReply = 0;
-constexpr std::uint8_t kEchoRequest = 8;
 constexpr std::uint8_t kTtlOfReplies = 64;
 
 // Which of equally long prefixes wins.
@@ -28,35 +27,51 @@ enum class Rank : std::uint16_t { RouterTable = 0, SubnetTable = 1, Connected = 
     return flow;
 }
 
-// The gateway answers ping by turning the request round (RFC 792).
-void echo(const policy::RouterView& router, const IpAddress& gateway, std::uint64_t cookie,
-          FlowSet& out) {
-    StageFlow flow = in_network(router, priority::kEcho);
-    flow->match_ip_dst({gateway, 32})
-        .match_ip_proto(wire::kIcmp)
-        .match_icmp_type(kEchoRequest)
+// The gateway answers ping by turning the request round (RFC 792, RFC 4443 section 4.2), and takes
+// nothing else.
+void gateway_flows(const policy::RouterView& router, const IpAddress& gateway, std::uint64_t cookie,
+                   FlowSet& out) {
+    const bool v4 = gateway.is_v4();
+    const IpPrefix address{gateway, v4 ? 32U : 128U};
+    StageFlow echo = in_network(router, priority::kEcho);
+    echo->match_ip_dst(address)
+        .match_ip_proto(v4 ? wire::kIcmp : wire::kIcmpv6)
+        .match_icmp_type(v4 ? wire::kEchoRequest : wire::kEchoRequestV6)
         .move_eth_src_to_dst()
         .set_eth_src(router.mac)
         .move_ip_src_to_dst()
         .set_ip_src(gateway)
-        .set_icmp_type(kEchoReply)
+        .set_icmp_type(v4 ? wire::kEchoReply : wire::kEchoReplyV6)
         .set_ttl(kTtlOfReplies)
+        .move_reg_to_vlan_tci(static_cast<unsigned>(Reg::SourceVlan))
         .output_in_port();
-    flow.end(out, cookie);
+    echo.end(out, cookie);
+    StageFlow other = in_network(router, priority::kGateway);
+    other->match_ip_dst(address);
+    other.drop(out, cookie);
+}
+
+// One hop of the router. Of a trunking guest the packet may go back to the port that it came from,
+// in another VLAN.
+void pass_on(StageFlow& flow, std::uint32_t vsid) {
+    flow->dec_ttl().clear_in_port();
+    flow.set(Reg::Routed, 1).set(Reg::Vsid, vsid);
+}
+
+void complain(StageFlow& flow, IcmpReason reason, std::uint64_t cookie, FlowSet& out) {
+    flow.set(Reg::Reason, static_cast<std::uint32_t>(reason)).go(Table::IcmpError, out, cookie);
 }
 
 }  // namespace
 
 void route_router(const policy::RouterView& router, std::uint64_t cookie, FlowSet& out) {
     for (const IpAddress& gateway : router.gateways) {
-        if (gateway.is_v4()) {
-            echo(router, gateway, cookie, out);
-        }
+        gateway_flows(router, gateway, cookie, out);
     }
     for (const auto& connected : router.connected) {
         StageFlow flow = in_network(router, priority_of(connected.prefix, Rank::Connected));
-        flow->match_ip_dst(connected.prefix).set_eth_src(router.mac).dec_ttl();
-        flow.set(Reg::Vsid, connected.vsid);
+        flow->match_ip_dst(connected.prefix);
+        pass_on(flow, connected.vsid);
         flow.go(Table::Resolve, out, cookie);
     }
     for (const auto& route : router.routes) {
@@ -65,8 +80,8 @@ void route_router(const policy::RouterView& router, std::uint64_t cookie, FlowSe
         if (route.from_vsid) {
             flow.match(Reg::Vsid, *route.from_vsid);
         }
-        flow->match_ip_dst(route.prefix).set_eth_src(router.mac).set_eth_dst(route.mac).dec_ttl();
-        flow.set(Reg::Vsid, route.vsid);
+        flow->match_ip_dst(route.prefix).set_eth_dst(route.mac);
+        pass_on(flow, route.vsid);
         flow.go(Table::Local, out, cookie);
     }
 }
@@ -77,10 +92,11 @@ void route_host(std::uint64_t cookie, FlowSet& out) {
         for (const std::uint8_t ttl : {std::uint8_t{0}, std::uint8_t{1}}) {
             StageFlow expired(Table::Route, priority::kTtl);
             expired->match_eth_type(family).match_ttl(ttl);
-            expired.drop(out, cookie);
+            complain(expired, IcmpReason::TtlExpired, cookie, out);
         }
     }
-    StageFlow(Table::Route, priority::kMiss).drop(out, cookie);  // No route.
+    StageFlow no_route(Table::Route, priority::kMiss);
+    complain(no_route, IcmpReason::NoRoute, cookie, out);
 }
 
 }  // namespace hnv::pipeline

@@ -23,9 +23,9 @@ void tunnel_guard_host(std::uint64_t cookie, FlowSet& out);
 void guard_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 void guard_host(std::uint64_t cookie, FlowSet& out);
 
-// arp.cpp
-void arp_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
-void arp_host(std::uint64_t cookie, FlowSet& out);
+// neighbour.cpp
+void neighbour_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
+void neighbour_host(std::uint64_t cookie, FlowSet& out);
 
 // firewall.cpp
 void firewall_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
@@ -56,11 +56,15 @@ void replicate_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, Fl
 void replicate_host(std::uint64_t cookie, FlowSet& out);
 
 // deliver.cpp
-void deliver_host(std::uint64_t cookie, FlowSet& out);
+void deliver_host(const policy::HostView& host, std::uint64_t cookie, FlowSet& out);
 
-// tunnel.cpp
+// tunnel.cpp: Table::Tunnel and Table::Encapsulate
 void tunnel_host(const policy::HostView& host, std::uint64_t cookie, FlowSet& out);
 // Where a packet to that locator is made ready for Table::Tunnel.
 void towards(const policy::LocatorSpec& locator, StageFlow& flow);
+
+// icmp_error.cpp
+void icmp_error_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
+void icmp_error_host(std::uint64_t cookie, FlowSet& out);
 
 }  // namespace hnv::pipeline

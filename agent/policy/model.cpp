@@ -42,7 +42,7 @@ void Model::clear_faults(const RowRef& row) {
     using enum FaultKey;
     for (const FaultKey key :
          {VsidDuplicate, MappingConflict, CaConflict, SubnetTwoRouters, PortNoAcl, PortUnbound,
-          PortDuplicate, PortAddressUnknown, RulePriority, NextHopUnmapped}) {
+          PortDuplicate, PortAddressUnknown, RulePriority, NextHopUnmapped, PaMissing}) {
         faults_.set(row, key, std::nullopt);
     }
 }
@@ -122,8 +122,6 @@ std::vector<ObjectId> Model::commit() {
     touched_.clear();
     return changed;
 }
-
-HostView Model::host() const { return {tunnels_.vxlan_ofport, tunnels_.nvgre_ofport}; }
 
 void Model::for_each_object(const std::function<void(const ObjectId&)>& visit) const {
     visit({ObjectKind::Host, 0, 0});

@@ -36,6 +36,14 @@ struct TunnelPorts {
     bool operator==(const TunnelPorts&) const = default;
 };
 
+// A provider address that the host carries now.
+struct CarriedAddress {
+    IpAddress address;
+    std::uint32_t mark = 0;  // pkt_mark of its routing compartment; 0: the host's own routes.
+    unsigned mtu = 0;        // Of the interface that carries it; 0: not known.
+    auto operator<=>(const CarriedAddress&) const = default;
+};
+
 struct ModelCounts {
     std::size_t networks = 0;
     std::size_t subnets = 0;
@@ -78,6 +86,8 @@ class Model {
     void remove(const RowRef& row);
     void set_router_mac(const MacAddress& mac);
     void set_tunnel_ports(const TunnelPorts& ports);
+    // All provider addresses that the host carries now, whoever made them.
+    void set_carried_addresses(std::vector<CarriedAddress> carried);
     // All guests' interfaces that there are now.
     void set_interfaces(const std::vector<InterfaceSpec>& interfaces);
 
@@ -105,6 +115,7 @@ class Model {
     void for_each_mapping(const std::function<void(const MappingStatus&)>& visit) const;
     void for_each_provider_address(
         const std::function<void(const Uuid&, const ProviderAddressSpec&)>& visit) const;
+    [[nodiscard]] std::vector<IpAddress> provider_addresses() const;
     // Ports whose status changed since the last call, by name.
     [[nodiscard]] std::vector<PortStatus> take_port_changes();
 
@@ -117,7 +128,7 @@ class Model {
     void touch_all_of(SubnetRecord& subnet);
     void retract_neighbours(SubnetRecord& subnet);
     void resolve_subnets(const std::unordered_set<SubnetRecord*>& touched);
-    void publish_gateways(SubnetRecord& subnet);
+    [[nodiscard]] bool publish_gateways(SubnetRecord& subnet);
 
     // model_routers.cpp
     void remove_router(const Uuid& row);
@@ -149,25 +160,42 @@ class Model {
     void touch_ca(SubnetRecord& subnet, const IpAddress& ca);
     void resolve_cas();
     void check_conflicts(const MappingRecord* first, FaultKey key);
+
+    // model_provider_addresses.cpp
     void touch_pa(const IpAddress& pa);
     [[nodiscard]] bool is_local_pa(const IpAddress& pa) const;
     void remove_provider_address(const Uuid& row);
+    [[nodiscard]] const CarriedAddress* source_of(const PortRecord& port, bool v4) const;
+    void send_from(const PortRecord& port, PortView& view, PortStatus& status);
 
     // model_ports.cpp
     PortRecord& port_record(std::string_view name);
     void touch_port(PortRecord& port);
     void remove_port(const Uuid& row);
     void remove_settings(const Uuid& row);
-    void remove_rule(const Uuid& row);
     void resolve_ports();
     void resolve_port(PortRecord& port);
     void bind_port(PortRecord& port);
     void touch_ports_of(SubnetRecord& subnet, const std::optional<MacAddress>& mac);
-    [[nodiscard]] std::string why_blocked(PortRecord& port, PortView& view);
-    [[nodiscard]] std::string find_addresses(const PortRecord& port, PortView& view) const;
+    // Sentences about what keeps a port out of a subnet.
+    struct Trouble {
+        std::string unbound;
+        std::string unknown;
+    };
+    [[nodiscard]] Trouble attach(const PortRecord& port, PortView& view,
+                                 std::vector<PortStatus::Binding>& bindings) const;
+    [[nodiscard]] std::string why_blocked(PortRecord& port, PortView& view,
+                                          std::vector<PortStatus::Binding>& bindings);
+    [[nodiscard]] static std::string find_addresses(const PortRecord& port,
+                                                    const SubnetRecord& subnet,
+                                                    Attachment& attachment);
+    [[nodiscard]] std::optional<Attachment::Router> gateways_of(const SubnetRecord& subnet) const;
     void report_port(const PortRecord& port, FaultKey key, const std::string& reason);
     void check_port_rows(const PortRecord& port);
-    void collect_rules(PortRecord& port, PortView& view);
+
+    // model_rules.cpp
+    void remove_rule(const Uuid& row);
+    [[nodiscard]] std::vector<RuleSpec> rules_of(const PortRecord& port);
 
     void clear_faults(const RowRef& row);
     void touch(ObjectKind kind, std::uint32_t owner, std::uint64_t detail = 0);
@@ -193,6 +221,7 @@ class Model {
     std::unordered_map<Uuid, std::string> rule_rows_;      // FW_Rules row → port's name.
     MacAddress router_mac_ = kDefaultRouterMac;
     TunnelPorts tunnels_;
+    std::vector<CarriedAddress> carried_;  // Ascending.
     std::uint32_t next_number_ = 1;
 
     // What commit() has to look at.

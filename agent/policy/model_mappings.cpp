@@ -213,54 +213,6 @@ void Model::touch_ca(SubnetRecord& subnet, const IpAddress& ca) {
     touched_cas_.insert({&subnet, ca});
 }
 
-// Whatever was decided by "is this PA ours?" or by the locator's contents.
-void Model::touch_pa(const IpAddress& pa) {
-    for (const auto& [row, subnet] : subnets_) {
-        bool concerned = false;
-        for (const auto& [number, count] : subnet->locators) {
-            const auto& spec = locators_by_number_.at(number)->spec;
-            if (spec && spec->pa == pa) {
-                concerned = true;
-                touch(ObjectKind::Peer, subnet->number, number);
-            }
-        }
-        if (!concerned) {
-            continue;
-        }
-        touch(ObjectKind::Subnet, subnet->number);
-        if (const RouterRecord* router = router_of(*subnet)) {
-            touch(ObjectKind::Router, router->number);
-        }
-        for (const auto& [mac, first] : subnet->by_mac) {
-            if (first->locator->spec && first->locator->spec->pa == pa) {
-                touch(ObjectKind::Mac, subnet->number, mac.bits());
-            }
-        }
-    }
-}
-
-bool Model::is_local_pa(const IpAddress& pa) const {
-    return std::any_of(provider_addresses_.begin(), provider_addresses_.end(),
-                       [&pa](const auto& entry) { return entry.second.address.address == pa; });
-}
-
-void Model::put(const Uuid& row, ProviderAddressSpec spec) {
-    const auto known = provider_addresses_.find(row);
-    if (known != provider_addresses_.end()) {
-        touch_pa(known->second.address.address);
-    }
-    touch_pa(spec.address.address);
-    provider_addresses_.insert_or_assign(row, std::move(spec));
-}
-
-void Model::remove_provider_address(const Uuid& row) {
-    const auto known = provider_addresses_.find(row);
-    if (known != provider_addresses_.end()) {
-        touch_pa(known->second.address.address);
-        provider_addresses_.erase(known);
-    }
-}
-
 // Whether a mapping gives its MAC the right to its CA.
 bool Model::owns_ca(const MappingRecord& mapping) {
     const SubnetRecord& subnet = *mapping.subnet;

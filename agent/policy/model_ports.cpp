@@ -1,9 +1,7 @@
 // Ports: what the host has, what the controller says of it, and whether it may speak.
 #include <algorithm>
-#include <tuple>
 
 #include "policy/model.h"
-#include "policy/rule_overlap.h"
 
 namespace hnv::policy {
 
@@ -67,28 +65,6 @@ void Model::remove_settings(const Uuid& row) {
     touch_port(port);
 }
 
-void Model::put(const Uuid& row, RuleSpec spec) {
-    const auto known = rule_rows_.find(row);
-    if (known != rule_rows_.end() && known->second != spec.port) {
-        remove_rule(row);
-    }
-    PortRecord& port = port_record(spec.port);
-    rule_rows_.insert_or_assign(row, spec.port);
-    port.rules.insert_or_assign(row, std::move(spec));
-    touch_port(port);
-}
-
-void Model::remove_rule(const Uuid& row) {
-    const auto known = rule_rows_.find(row);
-    if (known == rule_rows_.end()) {
-        return;
-    }
-    PortRecord& port = port_record(known->second);
-    rule_rows_.erase(known);
-    port.rules.erase(row);
-    touch_port(port);
-}
-
 void Model::set_interfaces(const std::vector<InterfaceSpec>& interfaces) {
     std::unordered_map<std::string, const InterfaceSpec*> now;
     for (const InterfaceSpec& interface : interfaces) {
@@ -112,30 +88,30 @@ void Model::set_interfaces(const std::vector<InterfaceSpec>& interfaces) {
 }
 
 void Model::bind_port(PortRecord& port) {
-    SubnetRecord* wanted = nullptr;
+    std::map<std::uint16_t, SubnetRecord*> wanted;
     if (const PortSpec* spec = port.specs.spec()) {
-        const auto untagged = spec->vlan_bindings.find(0);
-        if (untagged != spec->vlan_bindings.end()) {
-            wanted = &subnet_record(untagged->second);
+        for (const auto& [vlan, subnet_row] : spec->vlan_bindings) {
+            wanted.emplace(vlan, &subnet_record(subnet_row));
         }
     }
-    const bool moved = port.subnet != wanted || port.bound_mac != port.attached_mac;
-    if (moved && port.subnet != nullptr) {
-        port.subnet->ports.erase(&port);
-        touch_ports_of(*port.subnet, port.bound_mac);
-        touch(ObjectKind::Subnet, port.subnet->number);
-        if (!port.subnet->spec) {
-            touched_subnets_.insert(port.subnet);  // commit() releases it.
+    if (port.subnets != wanted || port.bound_mac != port.attached_mac) {
+        for (const auto& [vlan, subnet] : port.subnets) {
+            subnet->ports.erase(&port);
+            touch_ports_of(*subnet, port.bound_mac);
+            touch(ObjectKind::Subnet, subnet->number);
+            if (!subnet->spec) {
+                touched_subnets_.insert(subnet);  // commit() releases it.
+            }
+        }
+        for (const auto& [vlan, subnet] : wanted) {
+            touch_ports_of(*subnet, port.attached_mac);
+            subnet->ports.insert(&port);
         }
     }
-    if (moved && wanted != nullptr) {
-        touch_ports_of(*wanted, port.attached_mac);
-        wanted->ports.insert(&port);
-    }
-    port.subnet = wanted;
+    port.subnets = std::move(wanted);
     port.bound_mac = port.attached_mac;
-    if (wanted != nullptr) {
-        touch(ObjectKind::Subnet, wanted->number);
+    for (const auto& [vlan, subnet] : port.subnets) {
+        touch(ObjectKind::Subnet, subnet->number);
     }
 }
 
@@ -148,49 +124,99 @@ void Model::touch_ports_of(SubnetRecord& subnet, const std::optional<MacAddress>
     }
 }
 
-// The port's MAC and CAs; when they are not known, or not its own, a sentence that says why.
-// Precondition: it is bound to a subnet in force.
-std::string Model::find_addresses(const PortRecord& port, PortView& view) const {
+// The port's MAC and CAs in a subnet in force; when they are not known, or not its own, a sentence
+// that says why.
+std::string Model::find_addresses(const PortRecord& port, const SubnetRecord& subnet,
+                                  Attachment& attachment) {
     if (!port.attached_mac) {
         return "its MAC is unknown: set external_ids:attached-mac of the interface";
     }
     // A MAC has one place in a subnet: of several ports that claim it the oldest has it.
-    for (const PortRecord* other : port.subnet->ports) {
+    for (const PortRecord* other : subnet.ports) {
         if (other->attached_mac == port.attached_mac && other->number < port.number) {
             return "its MAC " + port.attached_mac->to_string() + " is already that of port " +
                    other->name + ": give one of them another";
         }
     }
-    const auto of_mac = port.subnet->by_mac.find(*port.attached_mac);
-    if (of_mac == port.subnet->by_mac.end()) {
-        return "its CA is unknown: no mapping in VSID " + std::to_string(view.vsid) + " has MAC " +
-               port.attached_mac->to_string();
+    const auto of_mac = subnet.by_mac.find(*port.attached_mac);
+    if (of_mac == subnet.by_mac.end()) {
+        return "its CA is unknown: no mapping in VSID " + std::to_string(attachment.vsid) +
+               " has MAC " + port.attached_mac->to_string();
     }
-    view.mac = *port.attached_mac;
-    view.cas = cas_of(*of_mac->second);
+    attachment.mac = *port.attached_mac;
+    attachment.cas = cas_of(*of_mac->second);
     return "";
 }
 
-// Empty when the port may speak; then `view` is complete. Otherwise a sentence for status:reason.
-std::string Model::why_blocked(PortRecord& port, PortView& view) {
-    const bool bound = port.subnet != nullptr && port.subnet->in_force;
-    std::string unbound;
-    std::string unknown;
-    if (bound) {
-        view.vsid = port.subnet->spec->vsid;
-        unknown = find_addresses(port, view);
-    } else {
-        unbound = "not bound to a virtual subnet: set vlan_bindings key 0 of its Physical_Port";
+// What the distributed router is to a guest of the subnet.
+std::optional<Attachment::Router> Model::gateways_of(const SubnetRecord& subnet) const {
+    if (subnet.gateways.empty()) {
+        return std::nullopt;
     }
-    collect_rules(port, view);
+    Attachment::Router router{router_mac_};
+    for (const IpAddress& gateway : subnet.gateways) {
+        auto& of_family = gateway.is_v4() ? router.v4 : router.v6;
+        if (!of_family) {
+            of_family = gateway;
+        }
+    }
+    return router;
+}
+
+// The subnets that the port is in, those with an address into `view`, and what keeps it out of the
+// others.
+Model::Trouble Model::attach(const PortRecord& port, PortView& view,
+                             std::vector<PortStatus::Binding>& bindings) const {
+    Trouble trouble;
+    const auto add = [](std::string& text, std::uint16_t vlan, const std::string& reason) {
+        text += (text.empty() ? "" : "; ") +
+                (vlan == 0 ? "" : "in VLAN " + std::to_string(vlan) + ": ") + reason;
+    };
+    std::set<const SubnetRecord*> seen;
+    for (const auto& [vlan, subnet] : port.subnets) {
+        if (!subnet->in_force) {
+            add(trouble.unbound, vlan,
+                "not bound to a virtual subnet: its Logical_Switch has no effect, see that row's "
+                "fault");
+            continue;
+        }
+        if (!seen.insert(subnet).second) {
+            add(trouble.unbound, vlan, "another of its vlan_bindings leads to the same subnet");
+            continue;
+        }
+        Attachment attachment{vlan, subnet->spec->vsid, {}, {}, gateways_of(*subnet)};
+        const std::string reason = find_addresses(port, *subnet, attachment);
+        bindings.push_back({vlan, attachment.vsid, attachment.cas, subnet->row});
+        if (reason.empty()) {
+            view.attachments.push_back(std::move(attachment));
+        } else {
+            add(trouble.unknown, vlan, reason);
+        }
+    }
+    if (port.subnets.empty()) {
+        trouble.unbound =
+            "not bound to a virtual subnet: set vlan_bindings key 0 of its Physical_Port";
+    }
+    return trouble;
+}
+
+// A sentence for status:reason when the port, or one of its VLANs, may not speak. Whether any may
+// is view.active.
+std::string Model::why_blocked(PortRecord& port, PortView& view,
+                               std::vector<PortStatus::Binding>& bindings) {
+    const Trouble trouble = attach(port, view, bindings);
+    view.rules = rules_of(port);
     std::string no_acl;
-    if (bound && view.rules.empty()) {
+    if (!bindings.empty() && view.rules.empty()) {
         no_acl = "no ACL: add an enabled FW_Rules row with vnic_id " + port.name;
     }
-    report_port(port, FaultKey::PortUnbound, unbound);
-    report_port(port, FaultKey::PortAddressUnknown, unknown);
+    report_port(port, FaultKey::PortUnbound, trouble.unbound);
+    report_port(port, FaultKey::PortAddressUnknown, trouble.unknown);
     report_port(port, FaultKey::PortNoAcl, no_acl);
-    return !unbound.empty() ? unbound : !unknown.empty() ? unknown : no_acl;
+    view.active = !view.attachments.empty() && no_acl.empty();
+    return !trouble.unbound.empty()   ? trouble.unbound
+           : !trouble.unknown.empty() ? trouble.unknown
+                                      : no_acl;
 }
 
 // Faults about a port are faults of its Physical_Port row; without one there is nobody to tell. A
@@ -222,51 +248,6 @@ void Model::check_port_rows(const PortRecord& port) {
     }
 }
 
-void Model::collect_rules(PortRecord& port, PortView& view) {
-    std::vector<std::pair<const RuleSpec*, Uuid>> enabled;
-    for (const auto& [row, rule] : port.rules) {
-        if (rule.enabled) {
-            enabled.emplace_back(&rule, row);
-        } else {
-            faults_.set({SourceTable::MsFirewallRules, row}, FaultKey::RulePriority, std::nullopt);
-        }
-    }
-    const auto order = [](const auto& entry) {
-        const RuleSpec& rule = *entry.first;
-        return std::tie(rule.layer, rule.direction, rule.priority, rule.id, entry.second);
-    };
-    std::sort(enabled.begin(), enabled.end(),
-              [&order](const auto& a, const auto& b) { return order(a) < order(b); });
-    std::size_t group = 0;
-    for (std::size_t i = 0; i < enabled.size(); ++i) {
-        const RuleSpec& rule = *enabled[i].first;
-        const auto same_rank = [&rule](const RuleSpec& other) {
-            return rule.layer == other.layer && rule.direction == other.direction &&
-                   rule.priority == other.priority;
-        };
-        while (!same_rank(*enabled[group].first)) {
-            ++group;
-        }
-        // Among rules of equal priority no order is given: a Block that overlaps an Allow wins.
-        std::optional<std::string> beaten;
-        for (std::size_t other = group; rule.action == RuleAction::Allow &&
-                                        other < enabled.size() && same_rank(*enabled[other].first);
-             ++other) {
-            const RuleSpec& block = *enabled[other].first;
-            if (block.action == RuleAction::Block && overlap(rule, block)) {
-                beaten = "rule " + rule.id + " allows what rule " + block.id +
-                         " blocks at the same priority; give one of them another priority (until "
-                         "then this one has no effect)";
-            }
-        }
-        faults_.set({SourceTable::MsFirewallRules, enabled[i].second}, FaultKey::RulePriority,
-                    beaten);
-        if (!beaten) {
-            view.rules.push_back(rule);
-        }
-    }
-}
-
 // Precondition: all touched ports are bound.
 void Model::resolve_port(PortRecord& port) {
     PortView view;
@@ -276,28 +257,23 @@ void Model::resolve_port(PortRecord& port) {
         view.ip_forwarding_allowed = settings->ip_forwarding_allowed;
         view.arp_limit_pps = settings->arp_limit_pps;
     }
-    const std::string reason = why_blocked(port, view);
-    check_port_rows(port);
-
     PortStatus status;
+    const std::string reason = why_blocked(port, view, status.bindings);
+    check_port_rows(port);
+    send_from(port, view, status);
+
     status.name = port.name;
-    status.vsid = view.vsid;
-    status.cas = view.cas;
     status.rules = port.rules.size();
     status.row = port.specs.row();
-    if (port.subnet != nullptr && port.subnet->in_force) {
-        status.subnet_row = port.subnet->row;
-    }
     port.view.reset();
     if (port.interface) {
         status.interface = port.interface->name;
         status.ofport = port.interface->ofport;
         status.mac = port.attached_mac ? port.attached_mac->to_string() : "";
         status.vm_name = port.interface->vm_name;
-        status.state = reason.empty() ? PortState::Active : PortState::Blocked;
+        status.state = view.active ? PortState::Active : PortState::Blocked;
         status.reason = reason;
         view.ofport = port.interface->ofport;
-        view.active = reason.empty();
         port.view = std::move(view);
     }
     port.status = status;

@@ -72,9 +72,13 @@ void Model::set_router_mac(const MacAddress& mac) {
         return;
     }
     router_mac_ = mac;
+    touch(ObjectKind::Host, 0);
     for (const auto& [row, subnet] : subnets_) {
         if (!subnet->bindings.empty()) {
             touched_subnets_.insert(subnet.get());
+            for (PortRecord* port : subnet->ports) {
+                touch_port(*port);
+            }
         }
     }
 }

@@ -138,8 +138,8 @@ void Model::retract_neighbours(SubnetRecord& subnet) {
     subnet.gateways.clear();
 }
 
-// One gateway for each prefix of the subnet's router.
-void Model::publish_gateways(SubnetRecord& subnet) {
+// One gateway for each prefix of the subnet's router. Returns whether they have changed.
+bool Model::publish_gateways(SubnetRecord& subnet) {
     std::set<IpAddress> gateways;
     if (const auto* prefixes = subnet.bindings.spec(); subnet.in_force && prefixes != nullptr) {
         for (const IpPrefix& prefix : *prefixes) {
@@ -160,13 +160,17 @@ void Model::publish_gateways(SubnetRecord& subnet) {
             }
         }
     }
-    subnet.gateways = std::move(gateways);
+    return std::exchange(subnet.gateways, gateways) != gateways;
 }
 
 void Model::resolve_subnets(const std::unordered_set<SubnetRecord*>& touched) {
     for (SubnetRecord* subnet : touched) {
         touch(ObjectKind::Subnet, subnet->number);
-        publish_gateways(*subnet);
+        if (publish_gateways(*subnet)) {
+            for (PortRecord* port : subnet->ports) {
+                touch_port(*port);  // Whom the router's errors come from.
+            }
+        }
         note_routed(*subnet);
         for (const auto& [row, prefixes] : subnet->bindings.all()) {
             check_router(row);
@@ -189,7 +193,11 @@ std::optional<SubnetView> Model::subnet(const ObjectId& id) const {
     }
     for (const PortRecord* port : subnet.ports) {
         if (port->view && port->view->active) {
-            view.local_ports.push_back(port->view->ofport);
+            for (const Attachment& attachment : port->view->attachments) {
+                if (attachment.vsid == view.vsid) {
+                    view.local_ports.push_back({port->view->ofport, attachment.vlan});
+                }
+            }
         }
     }
     for (const auto& [number, count] : subnet.locators) {

@@ -40,15 +40,35 @@ struct ObjectId {
 struct HostView {
     std::uint32_t vxlan_ofport = 0;  // 0: there is no such port yet.
     std::uint32_t nvgre_ofport = 0;
+    MacAddress router_mac{};  // Of the distributed router.
+    // Of the underlay: the longest IP packet, by its version; 0: not known.
+    unsigned mtu_v4 = 0;
+    unsigned mtu_v6 = 0;
+};
+
+// A port in one virtual subnet: untagged, or in a VLAN of a trunking guest.
+struct Attachment {
+    // The subnet's gateways, one of each family at most.
+    struct Router {
+        MacAddress mac;
+        std::optional<IpAddress> v4{};
+        std::optional<IpAddress> v6{};
+    };
+    std::uint16_t vlan = 0;  // 0: untagged.
+    std::uint32_t vsid = 0;
+    MacAddress mac;
+    std::vector<IpAddress> cas;
+    std::optional<Router> router{};  // nullopt: nothing routes the subnet.
 };
 
 struct PortView {
     std::string name;
     std::uint32_t ofport = 0;
     bool active = false;  // Not active: plugged, but nothing passes. The rest is then not set.
-    std::uint32_t vsid = 0;
-    MacAddress mac;
-    std::vector<IpAddress> cas;
+    std::vector<Attachment> attachments;  // By VLAN; each in a subnet of its own.
+    // The routing compartments (pkt_mark) of the provider addresses that the port sends from.
+    std::uint32_t mark_v4 = 0;
+    std::uint32_t mark_v6 = 0;
     bool mac_spoofing_allowed = false;
     bool ip_forwarding_allowed = false;
     std::optional<std::uint32_t> arp_limit_pps;
@@ -87,8 +107,13 @@ struct SubnetView {
     std::uint32_t vsid = 0;
     HostView tunnels;
     std::optional<Router> router;
-    std::vector<std::uint32_t> local_ports;  // OpenFlow ports of its active ports, ascending.
-    std::vector<LocatorSpec> peers;          // Distinct remote PAs, ascending.
+    struct LocalPort {
+        std::uint32_t ofport = 0;
+        std::uint16_t vlan = 0;
+        auto operator<=>(const LocalPort&) const = default;
+    };
+    std::vector<LocalPort> local_ports;  // Its active ports, ascending.
+    std::vector<LocatorSpec> peers;      // Distinct remote PAs, ascending.
 };
 
 struct PeerView {
@@ -111,15 +136,21 @@ struct PortStatus {
     std::string name;
     std::string interface;
     std::uint32_t ofport = 0;
-    std::uint32_t vsid = 0;
     std::string mac;
     std::string vm_name;
-    std::vector<IpAddress> cas;
+    // A subnet in force that it is bound to.
+    struct Binding {
+        std::uint16_t vlan = 0;
+        std::uint32_t vsid = 0;
+        std::vector<IpAddress> cas;  // Empty: not known, nothing passes.
+        Uuid subnet_row;             // Its Logical_Switch.
+    };
+    std::vector<Binding> bindings;  // By VLAN.
+    std::optional<IpAddress> pa;    // What it sends from.
     PortState state{};
-    std::string reason;  // When blocked.
+    std::string reason;  // When blocked, in part or as a whole.
     std::size_t rules = 0;
-    std::optional<Uuid> row;         // Its Physical_Port, if there is one.
-    std::optional<Uuid> subnet_row;  // The Logical_Switch that it is bound to, if in force.
+    std::optional<Uuid> row;  // Its Physical_Port, if there is one.
 };
 
 }  // namespace hnv::policy

@@ -113,8 +113,8 @@ struct PortRecord {
     std::map<Uuid, RuleSpec> rules;
     std::optional<MacAddress> attached_mac;  // Of the interface, parsed.
     // Derived.
-    SubnetRecord* subnet = nullptr;
-    std::optional<MacAddress> bound_mac;  // `attached_mac` when it was bound to `subnet`.
+    std::map<std::uint16_t, SubnetRecord*> subnets;  // By VLAN.
+    std::optional<MacAddress> bound_mac;             // `attached_mac` when it was bound to them.
     PortStatus status;
     std::optional<PortView> view;
 

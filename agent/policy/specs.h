@@ -43,6 +43,11 @@ struct RowRef {
 };
 
 enum class Encapsulation : std::uint8_t { Vxlan, Nvgre };
+// What it adds to a guest's IP packet: outer IP header, UDP and VXLAN or GRE with its key, and the
+// inner Ethernet header (RFC 7348 section 5, RFC 7637 section 3.2).
+[[nodiscard]] constexpr unsigned overhead_of(Encapsulation encapsulation, bool over_v4) {
+    return (over_v4 ? 20U : 40U) + (encapsulation == Encapsulation::Vxlan ? 8U + 8U : 8U) + 14U;
+}
 enum class MappingType : std::uint8_t { Default, LearningDisabled, LoadBalanced };
 
 struct StaticRoute {
@@ -104,6 +109,7 @@ struct PortSettingsSpec {
     bool mac_spoofing_allowed = false;
     bool ip_forwarding_allowed = false;
     std::optional<std::uint32_t> arp_limit_pps;
+    std::optional<IpAddress> provider_address{};
     bool operator==(const PortSettingsSpec&) const = default;
 };
 

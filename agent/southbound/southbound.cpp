@@ -51,7 +51,7 @@ std::vector<FlowChange> Southbound::compile_all(const std::vector<policy::Object
     for (const policy::ObjectId& object : objects) {
         pipeline::FlowSet set = compile_(object);
         retract_meters(object);
-        note_zone(object, set.zone);
+        note_zones(object, std::move(set.zones));
         if (!set.meters.empty()) {
             meters.emplace_back(object, std::move(set.meters));
         }
@@ -176,15 +176,18 @@ void Southbound::audit() {
 }
 
 // A zone outlives what used it: the next user must not inherit its connections.
-void Southbound::note_zone(const policy::ObjectId& owner,
-                           const std::optional<pipeline::ZoneUse>& use) {
+void Southbound::note_zones(const policy::ObjectId& owner, std::vector<pipeline::ZoneUse> uses) {
     const auto known = zones_.find(owner);
-    if (known != zones_.end() && known->second != use) {
-        stale_zones_.insert(known->second.zone);
+    if (known != zones_.end()) {
+        for (const pipeline::ZoneUse& before : known->second) {
+            if (std::ranges::find(uses, before) == uses.end()) {
+                stale_zones_.insert(before.zone);
+            }
+        }
         zones_.erase(known);
     }
-    if (use) {
-        zones_.insert_or_assign(owner, *use);
+    if (!uses.empty()) {
+        zones_.emplace(owner, std::move(uses));
     }
 }
 

@@ -102,7 +102,7 @@ class Southbound {
     void queue(std::vector<FlowChange> changes);
     void queue(FlowChange change);
     void retract_meters(const policy::ObjectId& owner);
-    void note_zone(const policy::ObjectId& owner, const std::optional<pipeline::ZoneUse>& use);
+    void note_zones(const policy::ObjectId& owner, std::vector<pipeline::ZoneUse> uses);
     void flush_zones();
     void no_longer_refused(const std::string& key);
     void abandon_read_back();
@@ -156,7 +156,7 @@ class Southbound {
     std::map<std::uint32_t, std::uint32_t>
         sent_meters_;  // xid → meter, until the bundle has ended.
     // Connection tracking zones by owner, and those that changed hands.
-    std::unordered_map<policy::ObjectId, pipeline::ZoneUse> zones_;
+    std::unordered_map<policy::ObjectId, std::vector<pipeline::ZoneUse>> zones_;
     std::set<std::uint16_t> stale_zones_;
 
     // Flows, by key, that the switch did not take and that are still wanted.

@@ -40,7 +40,7 @@ std::vector<ProviderAddressState> provider_address_states(const Facts& facts,
     std::vector<ProviderAddressState> states;
     states.reserve(wanted.size());
     for (const IpAddress& address : wanted) {
-        ProviderAddressState state{address, {}, false};
+        ProviderAddressState state{address, {}, false, 0};
         for (const ovs::HostAddress& own : facts.addresses) {
             if (own.address == address && own.up) {
                 state.interface = own.interface;

@@ -46,6 +46,7 @@ struct ProviderAddressState {
     std::string interface;  // Of the host; empty when not present.
     // The host carries the address, on an interface that is up.
     bool present = false;
+    unsigned mtu = 0;  // Of the interface; 0: not known.
 
     bool operator==(const ProviderAddressState&) const = default;
 };

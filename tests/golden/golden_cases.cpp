@@ -25,9 +25,12 @@ PortView sql_port() {
     port.name = "contoso-sql";
     port.ofport = 5;
     port.active = true;
-    port.vsid = 5001;
-    port.mac = mac(kSqlMac);
-    port.cas = {ip("10.1.1.11")};
+    port.attachments = {{0,
+                         5001,
+                         mac(kSqlMac),
+                         {ip("10.1.1.11")},
+                         policy::Attachment::Router{policy::Model::kDefaultRouterMac,
+                                                    ip("10.1.1.1"), std::nullopt}}};
     return port;
 }
 
@@ -39,7 +42,9 @@ PortView allow_all_port() {
     return port;
 }
 
-FlowSet host() { return compile(policy::HostView{1, 2}); }
+FlowSet host() {
+    return compile(policy::HostView{1, 2, policy::Model::kDefaultRouterMac, 1600, 0});
+}
 
 FlowSet host_without_tunnels() { return compile(policy::HostView{}); }
 
@@ -69,7 +74,8 @@ FlowSet port_outbound_only() {
 
 FlowSet port_two_layers() {
     PortView port = sql_port();
-    port.cas = {ip("10.1.1.11"), ip("2001:db8::11")};
+    port.attachments[0].cas = {ip("10.1.1.11"), ip("2001:db8::11")};
+    port.attachments[0].router->v6 = ip("2001:db8::1");
     RuleSpec block = rule("contoso-sql", Direction::Outbound, RuleAction::Block, 100);
     block.layer = RuleLayer::Admin;
     block.destinations = {prefix("169.254.0.0/16"), prefix("fe80::/10")};
@@ -101,9 +107,24 @@ FlowSet port_mac_spoofing() {
     return compile(port);
 }
 
+// A trunking guest in three subnets, of which two have the same addresses, that sends from
+// provider addresses with routing compartments of their own.
+FlowSet port_trunk() {
+    PortView port = allow_all_port();
+    port.rules.pop_back();  // With connection state.
+    policy::Attachment tagged = port.attachments[0];
+    tagged.vlan = 10;
+    tagged.vsid = 6001;
+    port.attachments.push_back(tagged);
+    port.attachments.push_back({20, 7001, mac(kSqlMac), {ip("10.7.0.11")}, std::nullopt});
+    port.mark_v4 = 0x101;
+    port.mark_v6 = 0x202;
+    return compile(port);
+}
+
 FlowSet port_without_address() {
     PortView port = allow_all_port();
-    port.cas.clear();
+    port.attachments[0].cas.clear();
     return compile(port);
 }
 
@@ -112,7 +133,7 @@ FlowSet subnet() {
     view.vsid = 5001;
     view.tunnels = {1, 2};
     view.router = policy::SubnetView::Router{policy::Model::kDefaultRouterMac, 5000};
-    view.local_ports = {5, 6};
+    view.local_ports = {{5, 0}, {6, 10}};
     view.peers = {{Encapsulation::Vxlan, ip("192.168.2.20")},
                   {Encapsulation::Vxlan, ip("192.168.3.30")},
                   {Encapsulation::Nvgre, ip("192.168.4.40")}};
@@ -205,6 +226,7 @@ const std::vector<GoldenCase>& golden_cases() {
         {"port_two_layers", port_two_layers},
         {"port_appliance", port_appliance},
         {"port_mac_spoofing", port_mac_spoofing},
+        {"port_trunk", port_trunk},
         {"port_without_address", port_without_address},
         {"subnet", subnet},
         {"subnet_alone", subnet_alone},

@@ -139,11 +139,13 @@ TEST(GoldenRoute, APacketWhoseTtlRunsOutEndsBeforeItIsRouted) {
             }
         }
     }
-    EXPECT_EQ(expired,
-              (std::set<std::string>{"table=9, priority=2000,ip,nw_ttl=0 actions=drop",
-                                     "table=9, priority=2000,ip,nw_ttl=1 actions=drop",
-                                     "table=9, priority=2000,ipv6,nw_ttl=0 actions=drop",
-                                     "table=9, priority=2000,ipv6,nw_ttl=1 actions=drop"}));
+    EXPECT_EQ(
+        expired,
+        (std::set<std::string>{
+            "table=9, priority=2000,ip,nw_ttl=0 actions=set_field:0x1->reg8,goto_table:21",
+            "table=9, priority=2000,ip,nw_ttl=1 actions=set_field:0x1->reg8,goto_table:21",
+            "table=9, priority=2000,ipv6,nw_ttl=0 actions=set_field:0x1->reg8,goto_table:21",
+            "table=9, priority=2000,ipv6,nw_ttl=1 actions=set_field:0x1->reg8,goto_table:21"}));
     EXPECT_GT(highest_route, 0U);
     EXPECT_LT(highest_route, pipeline::priority::kTtl);
 }
@@ -164,7 +166,7 @@ TEST_P(Golden, PrioritiesStayInTheirRange) {
         const std::uint16_t highest = layers.contains(flow.table) ? priority::kInvalid
                                       : flow.table == static_cast<unsigned>(Table::Route)
                                           ? priority::kEcho
-                                          : priority::kHigh;
+                                          : priority::kSolicitation;
         EXPECT_LE(flow.priority, highest) << ovs::to_text(flow);
     }
 }
@@ -192,8 +194,10 @@ TEST(GoldenTables, EveryTableHasAMissFlow) {
 
 TEST(GoldenRegisters, NoTwoUsesShareOne) {
     using pipeline::Reg;
-    const std::vector<Reg> all{Reg::Vsid,   Reg::Source,        Reg::Destination,
-                               Reg::Origin, Reg::Encapsulation, Reg::Part};
+    const std::vector<Reg> all{
+        Reg::Vsid,   Reg::Source,     Reg::Destination,     Reg::Origin, Reg::Encapsulation,
+        Reg::Part,   Reg::SourceVlan, Reg::DestinationVlan, Reg::Reason, Reg::Mtu,
+        Reg::Routed, Reg::MarkV4,     Reg::MarkV6};
     EXPECT_EQ(std::set<Reg>(all.begin(), all.end()).size(), all.size());
 }
 

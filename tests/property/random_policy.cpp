@@ -129,6 +129,9 @@ void RandomPolicy::change_port(Model& model) {
     if (chance(90)) {
         spec.vlan_bindings[0] = uuid(below(kSubnets));
     }
+    if (chance(30)) {
+        spec.vlan_bindings[static_cast<std::uint16_t>(10 + below(2))] = uuid(below(kSubnets));
+    }
     put(model, ports_, row, std::move(spec));
 }
 
@@ -139,7 +142,8 @@ void RandomPolicy::change_settings(Model& model) {
     }
     put(model, settings_, row,
         PortSettingsSpec{port_name(pick(row, 1, kPorts)), chance(50), chance(50),
-                         chance(50) ? std::optional(100 + below(3)) : std::nullopt});
+                         chance(50) ? std::optional(100 + below(3)) : std::nullopt,
+                         chance(30) ? std::optional(ip(pa_text(below(kLocators)))) : std::nullopt});
 }
 
 RuleSpec RandomPolicy::random_rule(std::uint32_t row) {
@@ -187,6 +191,15 @@ void RandomPolicy::change_host(Model& model) {
     if (chance(20)) {
         router_mac_ = mac(0x020000000001 + below(2));
         return model.set_router_mac(router_mac_);
+    }
+    if (chance(20)) {
+        carried_.clear();
+        for (std::uint32_t number = 0; number < kLocators; ++number) {
+            if (chance(40)) {
+                carried_.push_back({ip(pa_text(number)), 1 + number, 1500 + 100 * below(2)});
+            }
+        }
+        return model.set_carried_addresses(carried_);
     }
     interfaces_.clear();
     for (std::uint32_t port = 0; port < kPorts; ++port) {
@@ -268,6 +281,7 @@ void RandomPolicy::build(Model& model) {
     give(provider_addresses_);
     steps.emplace_back([&] { model.set_interfaces(interfaces_); });
     steps.emplace_back([&] { model.set_tunnel_ports(tunnels_); });
+    steps.emplace_back([&] { model.set_carried_addresses(carried_); });
     steps.emplace_back([&] { model.set_router_mac(router_mac_); });
     std::shuffle(steps.begin(), steps.end(), random_);
     for (const auto& step : steps) {

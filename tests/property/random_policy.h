@@ -85,6 +85,7 @@ class RandomPolicy {
     std::map<std::uint32_t, policy::ProviderAddressSpec> provider_addresses_;
     std::vector<policy::InterfaceSpec> interfaces_;
     policy::TunnelPorts tunnels_;
+    std::vector<policy::CarriedAddress> carried_;
     MacAddress router_mac_ = policy::Model::kDefaultRouterMac;
 };
 

@@ -137,14 +137,16 @@ TEST_F(ReportsTest, ARemoteThatDoesNotWorkIsAProblem) {
 
 TEST_F(ReportsTest, Ports) {
     deploy();
+    policy_.model.set_carried_addresses({{test::ip("192.168.1.10"), 0, 0}});
+    policy_.commit();
     const Json::Value ports = reports_.ports();
     ASSERT_EQ(ports.size(), 1U);
     EXPECT_EQ(ports[0]["name"], "sql");
     EXPECT_EQ(ports[0]["interface"], "if-sql");
     EXPECT_EQ(ports[0]["ofport"].asUInt(), 7U);
-    EXPECT_EQ(ports[0]["vsid"].asUInt(), 5001U);
+    EXPECT_EQ(ports[0]["bindings"][0]["vsid"].asUInt(), 5001U);
     EXPECT_EQ(ports[0]["mac"], "00:15:5d:50:01:0b");
-    EXPECT_EQ(ports[0]["cas"][0], "10.1.1.11");
+    EXPECT_EQ(ports[0]["bindings"][0]["cas"][0], "10.1.1.11");
     EXPECT_EQ(ports[0]["state"], "active");
     EXPECT_EQ(ports[0]["provider_address"], "192.168.1.10");
     EXPECT_EQ(ports[0]["rules"].asUInt(), 2U);

@@ -44,7 +44,8 @@ TEST(Views, WhatIsNotThereIsADash) {
 
 TEST(Views, Ports) {
     const auto ports = json(R"([{"name": "contoso-sql", "interface": "veth1", "ofport": 3,
-        "vsid": 5001, "mac": "00:15:5d:50:01:0b", "cas": ["10.1.1.11", "fd00::11"],
+        "bindings": [{"vlan": 0, "vsid": 5001, "cas": ["10.1.1.11", "fd00::11"]}],
+        "mac": "00:15:5d:50:01:0b",
         "state": "active", "reason": "", "provider_address": "192.168.1.10", "rules": 2}])");
     EXPECT_EQ(
         ports_view(ports, false),
@@ -52,6 +53,19 @@ TEST(Views, Ports) {
         "PROVIDER-ADDRESS  RULES  REASON\n"
         "contoso-sql  veth1           3  5001  00:15:5d:50:01:0b  10.1.1.11,fd00::11  active  "
         "192.168.1.10          2  -\n");
+}
+
+TEST(Views, EachVlanOfATrunkingPortIsTold) {
+    const auto ports = json(R"([{"name": "edge", "interface": "veth2", "ofport": 4,
+        "bindings": [{"vlan": 0, "vsid": 5001, "cas": ["10.1.1.11"]},
+                     {"vlan": 20, "vsid": 5002, "cas": ["10.1.2.11"]}],
+        "mac": "00:15:5d:50:01:0b", "state": "active", "rules": 2}])");
+    EXPECT_EQ(
+        ports_view(ports, false),
+        "NAME  INTERFACE  OFPORT          VSID  MAC                CA                   STATE   "
+        "PROVIDER-ADDRESS  RULES  REASON\n"
+        "edge  veth2           4  5001,20:5002  00:15:5d:50:01:0b  10.1.1.11,10.1.2.11  active  "
+        "-                     2  -\n");
 }
 
 TEST(Views, Mappings) {

@@ -136,7 +136,8 @@ TEST_F(MsVtepReaderTest, PortNamesMatchWithOrWithoutBracesInEitherCase) {
           attach("port")});
     const policy::PortStatus status = policy_->status(guid);
     EXPECT_EQ(status.ofport, 7U);
-    EXPECT_EQ(status.vsid, 5001U);
+    ASSERT_EQ(status.bindings.size(), 1U);
+    EXPECT_EQ(status.bindings[0].vsid, 5001U);
     EXPECT_EQ(status.row, rows("ms_vtep", "Physical_Port").front().uuid);
     // Renamed, the row is another port's.
     vtep({update("Physical_Port", R"("name":"other")")});

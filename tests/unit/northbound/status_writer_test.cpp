@@ -25,8 +25,11 @@ class StatusWriterTest : public NorthboundTest {
     void plug_one() { plug({{"tap0", 7, "p1", kMac, "vm one"}}); }
     // As the agent does after each turn.
     void tell(const std::optional<IpAddress>& pa = std::nullopt) {
+        policy_->model.set_carried_addresses(pa ? std::vector<policy::CarriedAddress>{{*pa, 0, 0}}
+                                                : std::vector<policy::CarriedAddress>{});
+        (void)policy_->commit();
         writer().write_ports(policy_->model.take_port_changes());
-        writer().write_endpoints(policy_->model, pa);
+        writer().write_endpoints(policy_->model);
         run();
     }
     // An active port p1 at 10.0.0.1 and fd00::1.

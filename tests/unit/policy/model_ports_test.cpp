@@ -72,10 +72,11 @@ TEST_F(ModelPorts, IsActiveWithBindingAddressAndRule) {
     const PortStatus now = status("sql");
     EXPECT_EQ(now.interface, "if-sql");
     EXPECT_EQ(now.ofport, 5U);
-    EXPECT_EQ(now.vsid, 5001U);
+    ASSERT_EQ(now.bindings.size(), 1U);
+    EXPECT_EQ(now.bindings[0].vsid, 5001U);
     EXPECT_EQ(now.mac, "00:15:5d:50:01:0b");
     EXPECT_EQ(now.vm_name, "vm-sql");
-    EXPECT_EQ(now.cas, std::vector{ip("10.1.1.11")});
+    EXPECT_EQ(now.bindings[0].cas, std::vector{ip("10.1.1.11")});
     EXPECT_EQ(now.reason, "");
     EXPECT_EQ(now.rules, 2U);
     EXPECT_EQ(now.row, uuid(1));
@@ -83,19 +84,16 @@ TEST_F(ModelPorts, IsActiveWithBindingAddressAndRule) {
 
     const auto view = port_view("sql");
     EXPECT_TRUE(view->active);
-    EXPECT_EQ(view->vsid, 5001U);
-    EXPECT_EQ(view->mac, mac(kSqlMac));
-    EXPECT_EQ(view->cas, std::vector{ip("10.1.1.11")});
-    EXPECT_EQ(subnet_view(5001)->local_ports, std::vector<std::uint32_t>{5});
+    EXPECT_EQ(view->attachments.at(0).vsid, 5001U);
+    EXPECT_EQ(view->attachments.at(0).mac, mac(kSqlMac));
+    EXPECT_EQ(view->attachments.at(0).cas, std::vector{ip("10.1.1.11")});
+    EXPECT_EQ(subnet_view(5001)->local_ports, (std::vector<SubnetView::LocalPort>{{5, 0}}));
     EXPECT_EQ(model.counts().ports_active, 1U);
 }
 
 TEST_F(ModelPorts, WithoutABindingIsBlocked) {
     make_active();
     model.put(uuid(1), PortSpec{"sql", {}});
-    commit();
-    expect_blocked(FaultKey::PortUnbound, "not bound");
-    model.put(uuid(1), PortSpec{"sql", {{std::uint16_t{7}, uuid(1)}}});  // A trunk's VLAN only.
     commit();
     expect_blocked(FaultKey::PortUnbound, "not bound");
     port(1, "sql", 1);
@@ -180,7 +178,7 @@ TEST_F(ModelPorts, FollowsItsInterfaceToAnotherOpenFlowPort) {
     model.set_interfaces({plug("sql", 9, kSqlMac)});
     commit();
     EXPECT_EQ(port_view("sql")->ofport, 9U);
-    EXPECT_EQ(subnet_view(5001)->local_ports, std::vector<std::uint32_t>{9});
+    EXPECT_EQ(subnet_view(5001)->local_ports, (std::vector<SubnetView::LocalPort>{{9, 0}}));
     model.set_interfaces({plug("sql", 9, kSqlMac)});
     EXPECT_TRUE(commit().empty());
 }
@@ -190,11 +188,12 @@ TEST_F(ModelPorts, TakesAllAddressesOfItsMac) {
     mapping(2, 1, 1, kSqlMac, "2001:db8::11");
     mapping(3, 1, 1, kSqlMac, "10.1.1.9");
     commit();
-    EXPECT_EQ(port_view("sql")->cas,
+    EXPECT_EQ(port_view("sql")->attachments.at(0).cas,
               (std::vector{ip("10.1.1.9"), ip("10.1.1.11"), ip("2001:db8::11")}));
     remove(kMapping, 1);
     commit();
-    EXPECT_EQ(port_view("sql")->cas, (std::vector{ip("10.1.1.9"), ip("2001:db8::11")}));
+    EXPECT_EQ(port_view("sql")->attachments.at(0).cas,
+              (std::vector{ip("10.1.1.9"), ip("2001:db8::11")}));
 }
 
 TEST_F(ModelPorts, MovesFromSubnetToSubnet) {
@@ -203,9 +202,9 @@ TEST_F(ModelPorts, MovesFromSubnetToSubnet) {
     mapping(2, 2, 1, kSqlMac, "10.1.1.11");
     port(1, "sql", 2);
     commit();
-    EXPECT_EQ(port_view("sql")->vsid, 6001U);
+    EXPECT_EQ(port_view("sql")->attachments.at(0).vsid, 6001U);
     EXPECT_TRUE(subnet_view(5001)->local_ports.empty());
-    EXPECT_EQ(subnet_view(6001)->local_ports, std::vector<std::uint32_t>{5});
+    EXPECT_EQ(subnet_view(6001)->local_ports, (std::vector<SubnetView::LocalPort>{{5, 0}}));
 }
 
 TEST_F(ModelPorts, TakesItsSettingsAndLosesThem) {
@@ -228,10 +227,10 @@ TEST_F(ModelPorts, OfTwoRowsTheFirstCountsUntilItGoes) {
     mapping(2, 2, 1, kSqlMac, "10.1.1.11");
     port(2, "sql", 2);
     commit();
-    EXPECT_EQ(port_view("sql")->vsid, 5001U);
+    EXPECT_EQ(port_view("sql")->attachments.at(0).vsid, 5001U);
     remove(kPort, 1);
     commit();
-    EXPECT_EQ(port_view("sql")->vsid, 6001U);
+    EXPECT_EQ(port_view("sql")->attachments.at(0).vsid, 6001U);
     EXPECT_EQ(status("sql").row, uuid(2));
     remove(kPort, 2);
     commit();
@@ -267,7 +266,7 @@ TEST_F(ModelPorts, TwoBoundRowsOfOneNameAreAFaultOfTheSecond) {
         commit();
         ASSERT_NE(duplicate(2).find("sql"), std::string::npos) << duplicate(2);
         ASSERT_EQ(duplicate(1), "");
-        ASSERT_EQ(port_view("sql")->vsid, 5001U);
+        ASSERT_EQ(port_view("sql")->attachments.at(0).vsid, 5001U);
     };
     make_second();
     remove(kPort, 2);
@@ -289,7 +288,7 @@ TEST_F(ModelPorts, TwoBoundRowsOfOneNameAreAFaultOfTheSecond) {
     mapping(2, 2, 1, kSqlMac, "10.1.1.11");
     commit();
     EXPECT_TRUE(faults.all().empty());
-    EXPECT_EQ(port_view("sql")->vsid, 6001U);
+    EXPECT_EQ(port_view("sql")->attachments.at(0).vsid, 6001U);
 }
 
 // What a port lacks is told at one row of its name, the one in force.
@@ -317,24 +316,27 @@ TEST_F(ModelPorts, AMappingThatLostItsAddressGivesNoRightToIt) {
     allow_all(1, "sql");
     commit();
     EXPECT_NE(fault(kMapping, 1, FaultKey::CaConflict), "");
-    EXPECT_EQ(port_view("sql")->cas, std::vector{ip("10.1.1.12")});
+    EXPECT_EQ(port_view("sql")->attachments.at(0).cas, std::vector{ip("10.1.1.12")});
 
     remove(kMapping, 2);  // Now it is the first.
     commit();
-    EXPECT_EQ(port_view("sql")->cas, (std::vector{ip("10.1.1.11"), ip("10.1.1.12")}));
+    EXPECT_EQ(port_view("sql")->attachments.at(0).cas,
+              (std::vector{ip("10.1.1.11"), ip("10.1.1.12")}));
 }
 
 TEST_F(ModelPorts, AMappingOfTheGatewaysAddressGivesNoRightToIt) {
     make_active();
     mapping(2, 1, 1, kSqlMac, "10.1.1.1");
     commit();
-    EXPECT_EQ(port_view("sql")->cas, (std::vector{ip("10.1.1.1"), ip("10.1.1.11")}));
+    EXPECT_EQ(port_view("sql")->attachments.at(0).cas,
+              (std::vector{ip("10.1.1.1"), ip("10.1.1.11")}));
     router(1, {{"10.1.1.0/24", 1}});
     commit();
-    EXPECT_EQ(port_view("sql")->cas, std::vector{ip("10.1.1.11")});
+    EXPECT_EQ(port_view("sql")->attachments.at(0).cas, std::vector{ip("10.1.1.11")});
     remove(SourceTable::MsVtepLogicalRouter, 1);
     commit();
-    EXPECT_EQ(port_view("sql")->cas, (std::vector{ip("10.1.1.1"), ip("10.1.1.11")}));
+    EXPECT_EQ(port_view("sql")->attachments.at(0).cas,
+              (std::vector{ip("10.1.1.1"), ip("10.1.1.11")}));
 }
 
 TEST_F(ModelPorts, ALoadBalancedAddressBelongsToAllWhoShareIt) {
@@ -344,7 +346,7 @@ TEST_F(ModelPorts, ALoadBalancedAddressBelongsToAllWhoShareIt) {
     port(1, "sql", 1);
     allow_all(1, "sql");
     commit();
-    EXPECT_EQ(port_view("sql")->cas, std::vector{ip("10.1.1.11")});
+    EXPECT_EQ(port_view("sql")->attachments.at(0).cas, std::vector{ip("10.1.1.11")});
 }
 
 TEST_F(ModelPorts, ARenamedRowIsAnotherPort) {
@@ -473,6 +475,84 @@ TEST_F(ModelPorts, WhenAllIsRemovedNothingIsLeft) {
     model.for_each_object([&](const ObjectId&) { ++left; });
     EXPECT_EQ(left, 1U);  // The host.
     EXPECT_TRUE(commit().empty());
+}
+
+// --- a trunking guest: several subnets by VLAN ---
+
+class ModelTrunks : public ModelPorts {
+  protected:
+    // Port "sql", untagged in VSID 5001, in VLAN 20 in VSID 6001.
+    void make_trunk() {
+        subnet(2, 6001);
+        map_sql();
+        mapping(2, 2, 1, kSqlMac, "10.2.1.11");
+        plug_sql();
+        model.put(uuid(1), PortSpec{"sql", {{0, uuid(1)}, {20, uuid(2)}}});
+        allow_all(1, "sql");
+        commit();
+    }
+};
+
+TEST_F(ModelTrunks, IsInEachSubnetWithTheAddressesThatItHasThere) {
+    make_trunk();
+    const auto view = port_view("sql");
+    ASSERT_EQ(view->attachments.size(), 2U);
+    EXPECT_EQ(view->attachments[0].cas, std::vector{ip("10.1.1.11")});
+    EXPECT_EQ(view->attachments[1].vlan, 20);
+    EXPECT_EQ(view->attachments[1].vsid, 6001U);
+    EXPECT_EQ(view->attachments[1].cas, std::vector{ip("10.2.1.11")});
+    EXPECT_EQ(subnet_view(5001)->local_ports, (std::vector<SubnetView::LocalPort>{{5, 0}}));
+    EXPECT_EQ(subnet_view(6001)->local_ports, (std::vector<SubnetView::LocalPort>{{5, 20}}));
+    EXPECT_TRUE(faults.all().empty());
+}
+
+TEST_F(ModelTrunks, AVlanWithoutAnAddressKeepsTheOthersGoing) {
+    make_trunk();
+    remove(kMapping, 2);
+    commit();
+    EXPECT_EQ(status("sql").state, PortState::Active);
+    EXPECT_EQ(port_view("sql")->attachments.size(), 1U);
+    EXPECT_TRUE(subnet_view(6001)->local_ports.empty());
+    EXPECT_NE(fault(kPort, 1, FaultKey::PortAddressUnknown).find("in VLAN 20: its CA is unknown"),
+              std::string::npos);
+    mapping(2, 2, 1, kSqlMac, "10.2.1.11");
+    commit();
+    EXPECT_EQ(port_view("sql")->attachments.size(), 2U);
+    EXPECT_TRUE(faults.all().empty());
+}
+
+TEST_F(ModelTrunks, LeavesASubnetWhoseVlanBindingGoes) {
+    make_trunk();
+    port(1, "sql", 1);
+    commit();
+    EXPECT_EQ(port_view("sql")->attachments.size(), 1U);
+    EXPECT_TRUE(subnet_view(6001)->local_ports.empty());
+}
+
+TEST_F(ModelTrunks, TwoVlansOfOneSubnetAreAFaultOfTheSecond) {
+    make_trunk();
+    model.put(uuid(1), PortSpec{"sql", {{0, uuid(1)}, {20, uuid(1)}}});
+    commit();
+    EXPECT_EQ(port_view("sql")->attachments.size(), 1U);
+    EXPECT_NE(fault(kPort, 1, FaultKey::PortUnbound).find("in VLAN 20: another of its"),
+              std::string::npos);
+}
+
+TEST_F(ModelTrunks, KnowsTheGatewaysOfEachSubnet) {
+    make_trunk();
+    router(1, {{"10.2.1.0/24", 2}, {"2001:db8:2::/64", 2}});
+    commit();
+    EXPECT_FALSE(port_view("sql")->attachments[0].router);
+    const auto before = port_view("sql")->attachments[1].router;
+    ASSERT_TRUE(before);
+    EXPECT_EQ(before->v4, ip("10.2.1.1"));
+    EXPECT_EQ(before->v6, ip("2001:db8:2::1"));
+    model.set_router_mac(mac(0x00155d112233));
+    commit();
+    EXPECT_EQ(port_view("sql")->attachments[1].router->mac, mac(0x00155d112233));
+    remove(SourceTable::MsVtepLogicalRouter, 1);
+    commit();
+    EXPECT_FALSE(port_view("sql")->attachments[1].router);
 }
 
 }  // namespace

@@ -315,8 +315,8 @@ TEST_F(SouthboundTest, AZoneIsFlushedWhenItChangesHands) {
                    std::to_string(zone) + ")"});
         return connections(zone).size();
     };
-    desired_[kFirst] = {{flow(1, 10)}, {}, {}, pipeline::ZoneUse{7, 0xaaaa}};
-    desired_[kSecond] = {{flow(2, 20)}, {}, {}, pipeline::ZoneUse{8, 0xbbbb}};
+    desired_[kFirst] = {{flow(1, 10)}, {}, {}, {{7, 0xaaaa}}};
+    desired_[kSecond] = {{flow(2, 20)}, {}, {}, {{8, 0xbbbb}}};
     ASSERT_TRUE(confirm_all());
     ASSERT_EQ(connect(7), 1U);
     ASSERT_EQ(connect(8), 1U);
@@ -325,7 +325,7 @@ TEST_F(SouthboundTest, AZoneIsFlushedWhenItChangesHands) {
     ASSERT_TRUE(confirm({kFirst}));
     EXPECT_EQ(connections(7).size(), 1U);
 
-    desired_[kFirst].zone->user = 0xcccc;  // And no flow changes.
+    desired_[kFirst].zones[0].user = 0xcccc;  // And no flow changes.
     ASSERT_TRUE(confirm({kFirst}));
     EXPECT_TRUE(until([&] { return connections(7).empty(); }));
     EXPECT_EQ(connections(8).size(), 1U);

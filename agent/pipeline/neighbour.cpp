@@ -1,0 +1,44 @@
+// Table::Neighbour: ARP requests and IPv6 neighbour solicitations go to the agent, which answers
+// from the policy; nothing else goes anywhere, so that none crosses a tunnel.
+#include <algorithm>
+#include <array>
+
+#include "ovs-integration/wire.h"
+#include "pipeline/stages.h"
+
+namespace hnv::pipeline {
+
+void neighbour_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
+    const std::uint32_t limit = port.arp_limit_pps.value_or(kDefaultArpLimitPps);
+    const std::uint32_t meter = port.ofport;
+    out.meters.push_back({meter, limit, std::max(limit / kMeterBurstDivisor, 1U)});
+
+    constexpr std::array kArp{static_cast<std::uint8_t>(PacketInKind::ArpRequest)};
+    StageFlow request(Table::Neighbour, priority::kNormal);
+    request.match(Reg::Source, port.ofport);
+    request->match_eth_type(wire::kArp)
+        .match_arp_op(wire::kArpRequest)
+        .controller({kResponderControllerId, meter, kArp});
+    request.end(out, cookie);
+
+    for (const policy::Attachment& attachment : port.attachments) {
+        std::array<std::uint8_t, 1 + 6> solicitation{
+            static_cast<std::uint8_t>(PacketInKind::NeighbourSolicitation)};
+        if (attachment.router) {
+            std::ranges::copy(attachment.router->mac.bytes, solicitation.begin() + 1);
+        }
+        StageFlow flow(Table::Neighbour, priority::kNormal);
+        flow.match(Reg::Source, port.ofport).match_vlan_of(Reg::SourceVlan, port, attachment);
+        flow->match_eth_type(wire::kIpv6)
+            .match_ip_proto(wire::kIcmpv6)
+            .match_icmp_type(wire::kNeighbourSolicitation)
+            .controller({kResponderControllerId, meter, solicitation});
+        flow.end(out, cookie);
+    }
+}
+
+void neighbour_host(std::uint64_t cookie, FlowSet& out) {
+    StageFlow(Table::Neighbour, priority::kMiss).drop(out, cookie);
+}
+
+}  // namespace hnv::pipeline

@@ -105,6 +105,16 @@ FlowBuilder& FlowBuilder::match_tun_src(const IpAddress& address) {
     return *this;
 }
 
+FlowBuilder& FlowBuilder::match_tun_dst(const IpAddress& address) {
+    if (address.is_v4()) {
+        match_set_tun_dst(&impl_->match, htonl(address.v4()));
+    } else {
+        const in6_addr in6 = to_in6(address);
+        match_set_tun_ipv6_dst(&impl_->match, &in6);
+    }
+    return *this;
+}
+
 FlowBuilder& FlowBuilder::match_eth_src(const MacAddress& mac) {
     match_set_dl_src(&impl_->match, to_ovs(mac));
     return *this;
@@ -183,6 +193,26 @@ FlowBuilder& FlowBuilder::match_icmp_type(std::uint8_t type) {
 
 FlowBuilder& FlowBuilder::match_ttl(std::uint8_t ttl) {
     match_set_nw_ttl(&impl_->match, ttl);
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::match_fragment(Fragment fragment) {
+    constexpr std::uint8_t kAny = FLOW_NW_FRAG_ANY;
+    constexpr std::uint8_t kBoth = FLOW_NW_FRAG_ANY | FLOW_NW_FRAG_LATER;
+    switch (fragment) {
+        case Fragment::No:
+            match_set_nw_frag_masked(&impl_->match, 0, kAny);
+            break;
+        case Fragment::First:
+            match_set_nw_frag_masked(&impl_->match, kAny, kBoth);
+            break;
+        case Fragment::Later:
+            match_set_nw_frag_masked(&impl_->match, kBoth, kBoth);
+            break;
+        case Fragment::NotLater:
+            match_set_nw_frag_masked(&impl_->match, 0, FLOW_NW_FRAG_LATER);
+            break;
+    }
     return *this;
 }
 
@@ -273,6 +303,11 @@ FlowBuilder& FlowBuilder::set_tun_dst(const IpAddress& address) {
         field.ipv6 = to_in6(address);
         impl_->set_field(MFF_TUN_IPV6_DST, field);
     }
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::clear_tun_id() {
+    impl_->set_field(MFF_TUN_ID, mf_value{});
     return *this;
 }
 

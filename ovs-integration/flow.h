@@ -66,6 +66,10 @@ struct ControllerAction {
     std::span<const std::uint8_t> userdata;
 };
 
+// What of a fragmented packet a match can see: tp_src and tp_dst are 0 in every fragment; ct_tp_src
+// and ct_tp_dst are right in the first one, and 0 in the later ones.
+enum class Fragment : std::uint8_t { No, First, Later, NotLater };
+
 class FlowBuilder {
   public:
     FlowBuilder(std::uint8_t table, std::uint16_t priority);
@@ -79,6 +83,7 @@ class FlowBuilder {
     FlowBuilder& match_metadata(std::uint64_t value);
     FlowBuilder& match_tun_id(std::uint64_t value, std::uint64_t mask = ~0ULL);
     FlowBuilder& match_tun_src(const IpAddress& address);
+    FlowBuilder& match_tun_dst(const IpAddress& address);
     FlowBuilder& match_eth_src(const MacAddress& mac);
     FlowBuilder& match_eth_dst(const MacAddress& mac);
     FlowBuilder& match_eth_dst_masked(const MacAddress& mac, const MacAddress& mask);
@@ -93,6 +98,7 @@ class FlowBuilder {
     FlowBuilder& match_tp_dst(std::uint16_t port, std::uint16_t mask = 0xffffU);
     FlowBuilder& match_icmp_type(std::uint8_t type);  // Of either ICMP.
     FlowBuilder& match_ttl(std::uint8_t ttl);
+    FlowBuilder& match_fragment(Fragment fragment);
     FlowBuilder& match_arp_op(std::uint16_t operation);
     FlowBuilder& match_arp_spa(const IpAddress& address);
     FlowBuilder& match_arp_sha(const MacAddress& mac);
@@ -112,6 +118,7 @@ class FlowBuilder {
     FlowBuilder& set_reg(unsigned reg, std::uint32_t value);
     FlowBuilder& set_metadata(std::uint64_t value);
     FlowBuilder& set_tun_dst(const IpAddress& address);
+    FlowBuilder& clear_tun_id();
     FlowBuilder& set_eth_src(const MacAddress& mac);
     FlowBuilder& set_eth_dst(const MacAddress& mac);
     // The register's low 24 bits to bit `offset` and up of tun_id, whose other bits are kept.

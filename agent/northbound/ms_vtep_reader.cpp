@@ -48,6 +48,10 @@ void MsVtepReader::on_row(const ovs::RowChange& change) {
         mapping(change);
     } else if (change.table == "Physical_Locator") {
         locator(change);
+    } else if (change.table == "Mcast_Macs_Remote") {
+        group(change);
+    } else if (change.table == "Physical_Locator_Set") {
+        locator_set(change);
     } else if (change.table == "Logical_Switch") {
         subnet(change);
     } else if (change.table == "Logical_Router") {
@@ -79,6 +83,11 @@ void MsVtepReader::subnet(const ovs::RowChange& change) {
     spec.rdid = change.after->string("description");
     std::optional<std::string> problem;
     spec.static_routes = static_routes(*change.after, problem);
+    for (const auto& [key, value] : change.after->string_map("other_config")) {
+        if (key == "replication") {
+            spec.replicate_per_vm = value == "per-vm";
+        }
+    }
     accept(row, FaultKey::VsidRange, std::move(spec));
     faults_.set(row, FaultKey::BadAddress, problem);
 }
@@ -156,6 +165,35 @@ void MsVtepReader::mapping(const ovs::RowChange& change) {
     spec.subnet = change.after->reference("logical_switch").value_or(Uuid{});
     spec.locator = change.after->reference("locator").value_or(Uuid{});
     spec.type = mapping_type(change.after->string("mapping_type"));
+    accept(row, FaultKey::BadAddress, spec);
+}
+
+void MsVtepReader::locator_set(const ovs::RowChange& change) {
+    const RowRef row{SourceTable::MsVtepPhysicalLocatorSet, change.uuid};
+    if (!change.after) {
+        return forget(row);
+    }
+    model_.put(row.uuid, policy::LocatorSetSpec{change.after->references("locators")});
+}
+
+void MsVtepReader::group(const ovs::RowChange& change) {
+    const RowRef row{SourceTable::MsVtepMcastMacsRemote, change.uuid};
+    if (!change.after) {
+        return forget(row);
+    }
+    const std::string_view text = change.after->string("MAC");
+    policy::GroupSpec spec;
+    if (text != "unknown-dst") {
+        spec.mac = MacAddress::parse(text);
+        if (!spec.mac || !spec.mac->is_multicast()) {
+            return refuse(row, FaultKey::BadAddress,
+                          "MAC " + quoted(text) +
+                              " of a Mcast_Macs_Remote row is neither a multicast MAC, like "
+                              "ff:ff:ff:ff:ff:ff, nor unknown-dst");
+        }
+    }
+    spec.subnet = change.after->reference("logical_switch").value_or(Uuid{});
+    spec.locator_set = change.after->reference("locator_set").value_or(Uuid{});
     accept(row, FaultKey::BadAddress, spec);
 }
 

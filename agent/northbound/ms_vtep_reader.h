@@ -16,6 +16,8 @@ class MsVtepReader final : public ReaderBase {
     void router(const ovs::RowChange& change);
     void locator(const ovs::RowChange& change);
     void mapping(const ovs::RowChange& change);
+    void locator_set(const ovs::RowChange& change);
+    void group(const ovs::RowChange& change);
     void port(const ovs::RowChange& change);
     void physical_switch(const ovs::RowChange& change);
 };

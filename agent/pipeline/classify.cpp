@@ -7,6 +7,25 @@
 
 namespace hnv::pipeline {
 
+namespace {
+
+void take_in(const policy::PortView& port, const policy::Attachment& attachment, StageFlow& flow,
+             std::uint64_t cookie, FlowSet& out) {
+    flow.set(Reg::Vsid, attachment.vsid).set(Reg::Source, port.ofport);
+    if (attachment.vlan != 0) {
+        flow.set(Reg::SourceVlan, tci_of(attachment.vlan));
+    }
+    if (port.mark_v4 != 0) {
+        flow.set(Reg::MarkV4, port.mark_v4);
+    }
+    if (port.mark_v6 != 0) {
+        flow.set(Reg::MarkV6, port.mark_v6);
+    }
+    flow.go(Table::Guard, out, cookie);
+}
+
+}  // namespace
+
 void classify_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
     StageFlow other(Table::Classify, priority::kLow);
     other->match_in_port(port.ofport);
@@ -15,22 +34,15 @@ void classify_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& 
         return;
     }
     for (const policy::Attachment& attachment : port.attachments) {
-        StageFlow flow(Table::Classify, priority::kNormal);
-        flow->match_in_port(port.ofport);
         if (attachment.vlan == 0) {
-            flow->match_untagged();
-        } else {
-            flow->match_vlan(attachment.vlan).strip_vlan();
-            flow.set(Reg::SourceVlan, tci_of(attachment.vlan));
+            StageFlow untagged(Table::Classify, priority::kNormal);
+            untagged->match_in_port(port.ofport).match_untagged();
+            take_in(port, attachment, untagged, cookie, out);
         }
-        flow.set(Reg::Vsid, attachment.vsid).set(Reg::Source, port.ofport);
-        if (port.mark_v4 != 0) {
-            flow.set(Reg::MarkV4, port.mark_v4);
-        }
-        if (port.mark_v6 != 0) {
-            flow.set(Reg::MarkV6, port.mark_v6);
-        }
-        flow.go(Table::Guard, out, cookie);
+        // VLAN 0 is a priority of an untagged frame (IEEE 802.1Q section 9.6).
+        StageFlow tagged(Table::Classify, priority::kNormal);
+        tagged->match_in_port(port.ofport).match_vlan(attachment.vlan).strip_vlan();
+        take_in(port, attachment, tagged, cookie, out);
     }
 }
 

@@ -194,6 +194,14 @@ class PortFirewall {
             flow->match_ct_state(bits(CtState::Tracked), bits(CtState::Tracked, CtState::Reply));
             apply(match, flow);
             finish(flow, action, next);
+            if (match.has_ports()) {
+                StageFlow first = of_port(path, table, flow_priority);
+                first->match_ct_state(bits(CtState::Tracked),
+                                      bits(CtState::Tracked, CtState::Reply, CtState::Invalid));
+                apply_to_connection(match, first);
+                first->match_fragment(ovs::Fragment::First);
+                finish(first, action, next);
+            }
         };
         each_rule(layer, path.direction, judge);
     }

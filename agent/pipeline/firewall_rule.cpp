@@ -54,6 +54,7 @@ std::vector<RuleMatch> expand(const RuleSpec& rule) {
         return {RuleMatch{}};
     }
     std::vector<RuleMatch> matches;
+    const bool has_ports = !rule.source_ports.empty() || !rule.destination_ports.empty();
     const auto source_ports = port_options(rule.source_ports);
     const auto destination_ports = port_options(rule.destination_ports);
     for (const std::uint16_t family : {wire::kIpv4, wire::kIpv6}) {
@@ -66,10 +67,14 @@ std::vector<RuleMatch> expand(const RuleSpec& rule) {
                     if (!of_family(source, family) || !of_family(destination, family)) {
                         continue;
                     }
+                    if (rule.action == policy::RuleAction::Allow && has_ports) {
+                        matches.push_back({family, protocol, source, destination, std::nullopt,
+                                           std::nullopt, true});
+                    }
                     for (const auto& source_port : source_ports) {
                         for (const auto& destination_port : destination_ports) {
                             matches.push_back({family, protocol, source, destination, source_port,
-                                               destination_port});
+                                               destination_port, false});
                         }
                     }
                 }
@@ -91,6 +96,11 @@ void apply(const RuleMatch& match, StageFlow& flow) {
     }
     if (match.destination) {
         flow->match_ip_dst(*match.destination);
+    }
+    if (match.has_ports()) {
+        flow->match_fragment(ovs::Fragment::No);
+    } else if (match.later_fragment) {
+        flow->match_fragment(ovs::Fragment::Later);
     }
     if (match.source_port) {
         flow->match_tp_src(match.source_port->value, match.source_port->mask);
@@ -118,6 +128,11 @@ void apply_to_connection(const RuleMatch& match, StageFlow& flow) {
     }
     if (match.destination_port) {
         flow->match_ct_tp_dst(match.destination_port->value, match.destination_port->mask);
+    }
+    if (match.has_ports()) {
+        flow->match_fragment(ovs::Fragment::NotLater);
+    } else if (match.later_fragment) {
+        flow->match_fragment(ovs::Fragment::Later);
     }
 }
 

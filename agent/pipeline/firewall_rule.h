@@ -22,13 +22,21 @@ struct RuleMatch {
     std::optional<IpPrefix> destination;
     std::optional<PortMask> source_port;
     std::optional<PortMask> destination_port;
+    // Of a packet with ports that are no longer in it.
+    bool later_fragment = false;
+
+    [[nodiscard]] bool has_ports() const { return source_port || destination_port; }
 };
 
 // Every combination of the rule's lists that a packet can have: families agree, and ports belong to
 // TCP, UDP or SCTP.
+//
+// Only the first fragment of a packet has ports to be judged by; without it the others are worth
+// nothing to the receiver. So a rule with ports that allows lets pass the later fragments of all
+// that its addresses and protocols allow, and one that blocks leaves them to the next rule.
 [[nodiscard]] std::vector<RuleMatch> expand(const policy::RuleSpec& rule);
 
-// To the packet itself.
+// To the packet itself; of a rule with ports, to packets that are no fragments.
 void apply(const RuleMatch& match, StageFlow& flow);
 // To the first packet of the connection that the packet belongs to.
 void apply_to_connection(const RuleMatch& match, StageFlow& flow);

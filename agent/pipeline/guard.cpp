@@ -130,14 +130,16 @@ void guard_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out
     spoofed.match(Reg::Source, port.ofport).drop(out, cookie);  // Counted for each port.
 }
 
-void guard_host(std::uint64_t cookie, FlowSet& out) {
-    // All other router and neighbour discovery (RFC 4861) ends here: a guest could speak for
-    // another.
+void drop_discovery(Table table, std::uint64_t cookie, FlowSet& out) {
     for (std::uint8_t type = wire::kFirstDiscovery; type <= wire::kLastDiscovery; ++type) {
-        StageFlow discovery(Table::Guard, priority::kHigh);
+        StageFlow discovery(table, priority::kHigh);
         discovery->match_eth_type(wire::kIpv6).match_ip_proto(wire::kIcmpv6).match_icmp_type(type);
         discovery.drop(out, cookie);
     }
+}
+
+void guard_host(std::uint64_t cookie, FlowSet& out) {
+    drop_discovery(Table::Guard, cookie, out);
     StageFlow(Table::Guard, priority::kMiss).drop(out, cookie);
 }
 

@@ -1,9 +1,11 @@
 // Table::Replicate: broadcast and multicast within a virtual subnet, by unicast copies.
 //
-// One copy to each local port and one to each provider address of the subnet; what came by a tunnel
-// goes to local ports only. A long list is cut into parts of one flow each, since a flow has room
-// for 64 KiB of actions; Reg::Part says which part is next.
+// One copy to each local port and one to each provider address of the subnet (or of the group's own
+// set, or to each mapping); what came by a tunnel goes to local ports only. A long list is cut into
+// parts of one flow each, since a flow has room for 64 KiB of actions; Reg::Part says which part is
+// next.
 #include <algorithm>
+#include <set>
 
 #include "pipeline/stages.h"
 
@@ -17,19 +19,15 @@ constexpr std::size_t kMaxLocalCopies = 256;
 constexpr std::size_t kMaxRemoteCopies = 3072;
 constexpr MacAddress kGroupBit{{0x01, 0, 0, 0, 0, 0}};
 
-StageFlow part_flow(const policy::SubnetView& subnet, Origin origin, std::uint32_t part) {
-    StageFlow flow(Table::Replicate, priority::kNormal);
-    flow.match(Reg::Vsid, subnet.vsid)
-        .match(Reg::Origin, static_cast<std::uint32_t>(origin))
-        .match(Reg::Part, part);
-    flow->match_eth_dst_masked(kGroupBit, kGroupBit);
-    return flow;
-}
-
-void copy_to_ports(const policy::SubnetView& subnet, std::size_t count, StageFlow& flow) {
+// To all, or to those that get the copies for one of this host's provider addresses.
+void copy_to_ports(StageFlow& flow, const std::vector<policy::SubnetView::LocalPort>& ports,
+                   const std::optional<IpAddress>& pa) {
     std::uint16_t vlan = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-        const auto& port = subnet.local_ports[i];
+    std::size_t copies = 0;
+    for (const auto& port : ports) {
+        if ((pa && port.pa != *pa) || copies++ >= kMaxLocalCopies) {
+            continue;
+        }
         if (port.vlan != vlan) {
             flow.set(Reg::DestinationVlan, tci_of(port.vlan));
             vlan = port.vlan;
@@ -38,40 +36,119 @@ void copy_to_ports(const policy::SubnetView& subnet, std::size_t count, StageFlo
     }
 }
 
+// The flows of one list of copies: of all groups, or of one.
+class List {
+  public:
+    List(const policy::SubnetView& subnet, const std::optional<MacAddress>& group,
+         std::uint64_t cookie, FlowSet& out)
+        : subnet_(subnet), group_(group), cookie_(cookie), out_(out), flow_(part(Origin::Guest)) {
+        copy_to_ports(flow_, subnet.local_ports, std::nullopt);
+    }
+
+    // `mac`: the inner destination of this copy, if not the group's.
+    void copy_to(const policy::LocatorSpec& locator, const std::optional<MacAddress>& mac) {
+        if (copies_ != 0 && copies_ % kCopiesInPart == 0) {
+            flow_.set(Reg::Part, ++part_).resubmit(Table::Replicate);
+            flow_.end(out_, cookie_);
+            flow_ = part(Origin::Guest);
+        }
+        const bool v4 = locator.pa.is_v4();
+        if (copies_ != 0 && last_v4_ != v4) {
+            // The destination of the copy before would stay in force.
+            flow_->set_tun_dst(v4 ? IpAddress{} : IpAddress::from_v4(0));
+        }
+        last_v4_ = v4;
+        ++copies_;
+        if (mac) {
+            flow_->set_eth_dst(*mac);
+        }
+        towards(locator, flow_);
+        // Past the measuring of Table::Tunnel: nobody is told that a broadcast was too long.
+        flow_.resubmit(Table::Encapsulate);
+    }
+
+    void end() { flow_.end(out_, cookie_); }
+
+    // What came by a tunnel goes to local ports only, to each with the copy for its own PA.
+    void from_tunnel() {
+        std::set<IpAddress> pas;
+        for (const auto& port : subnet_.local_ports) {
+            pas.insert(port.pa);
+        }
+        if (pas.size() < 2) {
+            pas = {IpAddress{}};
+        }
+        for (const IpAddress& pa : pas) {
+            StageFlow flow = part(Origin::Tunnel);
+            const bool one_of_several = pas.size() > 1;
+            if (one_of_several) {
+                flow->match_tun_dst(pa);
+            }
+            copy_to_ports(flow, subnet_.local_ports,
+                          one_of_several ? std::optional(pa) : std::nullopt);
+            flow.end(out_, cookie_);
+        }
+    }
+
+  private:
+    StageFlow part(Origin origin) const {
+        StageFlow flow(Table::Replicate, group_ ? priority::kHigh : priority::kNormal);
+        flow.match(Reg::Vsid, subnet_.vsid)
+            .match(Reg::Origin, static_cast<std::uint32_t>(origin))
+            .match(Reg::Part, part_);
+        if (group_) {
+            flow->match_eth_dst(*group_);
+        } else if (part_ == 0) {  // The copies of the part before may have changed it.
+            flow->match_eth_dst_masked(kGroupBit, kGroupBit);
+        }
+        return flow;
+    }
+
+    const policy::SubnetView& subnet_;
+    const std::optional<MacAddress> group_;
+    std::uint64_t cookie_;
+    FlowSet& out_;
+    std::uint32_t part_ = 0;
+    std::size_t copies_ = 0;
+    bool last_v4_ = false;
+    StageFlow flow_;
+};
+
+[[nodiscard]] std::string shortfall(const policy::SubnetView& subnet, std::size_t locals,
+                                    std::size_t remotes, std::size_t wanted) {
+    return "broadcast of VSID " + std::to_string(subnet.vsid) + " reaches only " +
+           std::to_string(locals) + " of its " + std::to_string(subnet.local_ports.size()) +
+           " ports here and " + std::to_string(remotes) + " of its " + std::to_string(wanted) +
+           " destinations elsewhere";
+}
+
 }  // namespace
 
 void replicate_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, FlowSet& out) {
     const std::size_t locals = std::min(subnet.local_ports.size(), kMaxLocalCopies);
-    const std::size_t remotes = std::min(subnet.peers.size(), kMaxRemoteCopies);
-    if (locals < subnet.local_ports.size() || remotes < subnet.peers.size()) {
-        out.shortfall = "broadcast of VSID " + std::to_string(subnet.vsid) + " reaches only " +
-                        std::to_string(locals) + " of its " +
-                        std::to_string(subnet.local_ports.size()) + " ports here and " +
-                        std::to_string(remotes) + " of its " + std::to_string(subnet.peers.size()) +
-                        " provider addresses";
-    }
-    StageFlow from_tunnel = part_flow(subnet, Origin::Tunnel, 0);
-    copy_to_ports(subnet, locals, from_tunnel);
-    from_tunnel.end(out, cookie);
-
-    StageFlow flow = part_flow(subnet, Origin::Guest, 0);
-    copy_to_ports(subnet, locals, flow);
-    std::uint32_t part = 0;
-    for (std::size_t i = 0; i < remotes; ++i) {
-        if (i != 0 && i % kCopiesInPart == 0) {
-            flow.set(Reg::Part, ++part).resubmit(Table::Replicate);
-            flow.end(out, cookie);
-            flow = part_flow(subnet, Origin::Guest, part);
+    const auto limited = [&](std::size_t wanted) {
+        const std::size_t remotes = std::min(wanted, kMaxRemoteCopies);
+        if (locals < subnet.local_ports.size() || remotes < wanted) {
+            out.shortfall = shortfall(subnet, locals, remotes, wanted);
         }
-        const bool v4 = subnet.peers[i].pa.is_v4();
-        if (i != 0 && subnet.peers[i - 1].pa.is_v4() != v4) {
-            // The destination of the copy before would stay in force.
-            flow->set_tun_dst(v4 ? IpAddress{} : IpAddress::from_v4(0));
-        }
-        towards(subnet.peers[i], flow);
-        flow.resubmit(Table::Tunnel);
+        return remotes;
+    };
+    List all(subnet, std::nullopt, cookie, out);
+    all.from_tunnel();
+    for (std::size_t i = 0; i < limited(subnet.peers.size()); ++i) {
+        all.copy_to(subnet.peers[i], std::nullopt);
     }
-    flow.end(out, cookie);
+    for (std::size_t i = 0; i < limited(subnet.members.size()); ++i) {
+        all.copy_to(subnet.members[i].locator, subnet.members[i].mac);
+    }
+    all.end();
+    for (const policy::SubnetView::Group& group : subnet.groups) {
+        List list(subnet, group.mac, cookie, out);
+        for (std::size_t i = 0; i < limited(group.peers.size()); ++i) {
+            list.copy_to(group.peers[i], std::nullopt);
+        }
+        list.end();
+    }
 }
 
 void replicate_host(std::uint64_t cookie, FlowSet& out) {

@@ -4,6 +4,8 @@
 // A packet to a connected subnet goes on to Resolve with that subnet's VSID; one with a static
 // route goes to the next hop's MAC. The router's own MAC is put on where the packet leaves the
 // switch: until then an ICMP error must find the sender's.
+#include <array>
+
 #include "ovs-integration/wire.h"
 #include "pipeline/stages.h"
 
@@ -12,6 +14,11 @@ namespace hnv::pipeline {
 namespace {
 
 constexpr std::uint8_t kTtlOfReplies = 64;
+
+// Multicast and broadcast stay in their subnet; loopback and link-local addresses are nobody's
+// (RFC 1812 sections 5.3.4, 5.3.5 and 5.3.7, RFC 4291 section 2.5).
+constexpr std::array kNeverRouted{"224.0.0.0/4", "255.255.255.255/32", "127.0.0.0/8",
+                                  "ff00::/8",    "fe80::/10",          "::1/128"};
 
 // Which of equally long prefixes wins.
 enum class Rank : std::uint16_t { RouterTable = 0, SubnetTable = 1, Connected = 2 };
@@ -94,6 +101,11 @@ void route_host(std::uint64_t cookie, FlowSet& out) {
             expired->match_eth_type(family).match_ttl(ttl);
             complain(expired, IcmpReason::TtlExpired, cookie, out);
         }
+    }
+    for (const char* text : kNeverRouted) {
+        StageFlow never(Table::Route, priority::kGateway);
+        never->match_ip_dst(IpPrefix::parse(text).value());
+        never.drop(out, cookie);
     }
     StageFlow no_route(Table::Route, priority::kMiss);
     complain(no_route, IcmpReason::NoRoute, cookie, out);

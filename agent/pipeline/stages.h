@@ -22,6 +22,9 @@ void tunnel_guard_host(std::uint64_t cookie, FlowSet& out);
 // guard.cpp
 void guard_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 void guard_host(std::uint64_t cookie, FlowSet& out);
+// Router and neighbour discovery (RFC 4861) from a guest or from another host ends in the table:
+// whoever sends it could speak for another.
+void drop_discovery(Table table, std::uint64_t cookie, FlowSet& out);
 
 // neighbour.cpp
 void neighbour_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);

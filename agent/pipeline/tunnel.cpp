@@ -63,6 +63,9 @@ void encapsulate(const policy::HostView& host, const Kind& kind, std::uint64_t c
         if (routed) {
             flow->set_eth_src(host.router_mac);
         }
+        if (!vxlan) {
+            flow->clear_tun_id();  // FlowID 0, whatever the key of a copy before was.
+        }
         flow->move_reg_to_tun_id(static_cast<unsigned>(Reg::Vsid), vxlan ? 0 : 8)
             .move_reg_to_pkt_mark(static_cast<unsigned>(mark))
             .output(vxlan ? host.vxlan_ofport : host.nvgre_ofport);

@@ -27,6 +27,7 @@ void tunnel_guard_router(const policy::RouterView& router, std::uint64_t cookie,
 }
 
 void tunnel_guard_host(std::uint64_t cookie, FlowSet& out) {
+    drop_discovery(Table::TunnelGuard, cookie, out);
     StageFlow(Table::TunnelGuard, priority::kMiss).drop(out, cookie);
 }
 

@@ -16,6 +16,10 @@ SourceTableName name_of(SourceTable table) {
             return {"ms_vtep", "Logical_Router"};
         case SourceTable::MsVtepUcastMacsRemote:
             return {"ms_vtep", "Ucast_Macs_Remote"};
+        case SourceTable::MsVtepMcastMacsRemote:
+            return {"ms_vtep", "Mcast_Macs_Remote"};
+        case SourceTable::MsVtepPhysicalLocatorSet:
+            return {"ms_vtep", "Physical_Locator_Set"};
         case SourceTable::MsVtepPhysicalLocator:
             return {"ms_vtep", "Physical_Locator"};
         case SourceTable::MsFirewallRules:

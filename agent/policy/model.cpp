@@ -62,6 +62,12 @@ void Model::remove(const RowRef& row) {
         case SourceTable::MsVtepUcastMacsRemote:
             remove_mapping(row.uuid);
             break;
+        case SourceTable::MsVtepMcastMacsRemote:
+            remove_group(row.uuid);
+            break;
+        case SourceTable::MsVtepPhysicalLocatorSet:
+            remove_locator_set(row.uuid);
+            break;
         case SourceTable::MsVtepPhysicalPort:
             remove_port(row.uuid);
             break;
@@ -92,6 +98,7 @@ void Model::set_tunnel_ports(const TunnelPorts& ports) {
 }
 
 std::vector<ObjectId> Model::commit() {
+    resolve_groups();
     // Ports come after the subnets and mappings that they are made of; records that
     // nothing refers to any more go when nobody looks at them.
     auto subnets = std::exchange(touched_subnets_, {});
@@ -133,7 +140,7 @@ void Model::for_each_object(const std::function<void(const ObjectId&)>& visit) c
     }
     for (const auto& [row, subnet] : subnets_) {
         visit({ObjectKind::Subnet, subnet->number, 0});
-        for (const auto& [locator, count] : subnet->locators) {
+        for (const auto& [locator, use] : subnet->locators) {
             visit({ObjectKind::Peer, subnet->number, locator});
         }
         for (const auto& [mac, first] : subnet->by_mac) {
@@ -181,6 +188,8 @@ std::vector<RowRef> Model::rows() const {
     add(SourceTable::MsVtepLogicalRouter, routers_);
     add(SourceTable::MsVtepPhysicalLocator, locators_);
     add(SourceTable::MsVtepUcastMacsRemote, mappings_);
+    add(SourceTable::MsVtepMcastMacsRemote, groups_);
+    add(SourceTable::MsVtepPhysicalLocatorSet, locator_sets_);
     add(SourceTable::MsVtepPhysicalPort, port_rows_);
     add(SourceTable::MsFirewallRules, rule_rows_);
     add(SourceTable::HostProviderAddress, provider_addresses_);

@@ -79,6 +79,8 @@ class Model {
     void put(const Uuid& row, RouterSpec spec);
     void put(const Uuid& row, LocatorSpec spec);
     void put(const Uuid& row, const MappingSpec& spec);
+    void put(const Uuid& row, LocatorSetSpec spec);
+    void put(const Uuid& row, const GroupSpec& spec);
     void put(const Uuid& row, PortSpec spec);
     void put(const Uuid& row, PortSettingsSpec spec);
     void put(const Uuid& row, ProviderAddressSpec spec);
@@ -155,7 +157,8 @@ class Model {
     void remove_mapping(const Uuid& row);
     void link(MappingRecord& mapping);
     void unlink(MappingRecord& mapping);
-    void count_locator(SubnetRecord& subnet, LocatorRecord& locator, bool added);
+    void count_locator(SubnetRecord& subnet, LocatorRecord& locator, std::size_t LocatorUse::*kind,
+                       bool added);
     void touch_mac(SubnetRecord& subnet, const MacAddress& mac);
     void touch_ca(SubnetRecord& subnet, const IpAddress& ca);
     void resolve_cas();
@@ -167,6 +170,18 @@ class Model {
     void remove_provider_address(const Uuid& row);
     [[nodiscard]] const CarriedAddress* source_of(const PortRecord& port, bool v4) const;
     void send_from(const PortRecord& port, PortView& view, PortStatus& status);
+
+    // model_groups.cpp
+    void remove_locator_set(const Uuid& row);
+    void release_locator_set(const Uuid& row);
+    void touch_users(const LocatorSetRecord& set);
+    void remove_group(const Uuid& row);
+    void resolve_groups();
+    void check_group(const std::optional<MacAddress>& mac, const Claims<Uuid>& claims);
+    void sort_peers(std::vector<LocatorSpec>& peers) const;
+    [[nodiscard]] std::vector<LocatorSpec> peers_of_set(const Uuid& set) const;
+    void view_replication(const SubnetRecord& subnet, SubnetView& view) const;
+    void spread_local_ports(const SubnetRecord& subnet, SubnetView& view) const;
 
     // model_ports.cpp
     PortRecord& port_record(std::string_view name);
@@ -213,6 +228,8 @@ class Model {
     std::unordered_map<std::uint32_t, LocatorRecord*> locators_by_number_;
     std::map<IpAddress, std::set<std::uint32_t>> locators_by_pa_;
     std::unordered_map<Uuid, MappingRecord> mappings_;
+    std::unordered_map<Uuid, LocatorSetRecord> locator_sets_;
+    std::unordered_map<Uuid, GroupSpec> groups_;
     std::map<Uuid, ProviderAddressSpec> provider_addresses_;
     std::unordered_map<std::string, std::unique_ptr<PortRecord>> ports_;
     std::unordered_map<std::uint32_t, PortRecord*> ports_by_number_;
@@ -227,6 +244,7 @@ class Model {
     // What commit() has to look at.
     std::unordered_set<ObjectId> touched_;
     std::unordered_set<SubnetRecord*> touched_subnets_;
+    std::unordered_set<SubnetRecord*> touched_groups_;
     std::set<std::pair<SubnetRecord*, IpAddress>> touched_cas_;
     std::set<PortRecord*> touched_ports_;
     std::map<std::string, PortStatus> changed_ports_;

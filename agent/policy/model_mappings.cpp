@@ -42,7 +42,7 @@ LocatorRecord& Model::locator_record(const Uuid& row) {
 }
 
 void Model::release(LocatorRecord& locator) {
-    if (!locator.spec && locator.mappings == 0) {
+    if (!locator.spec && locator.uses == 0) {
         locators_by_number_.erase(locator.number);
         locators_.erase(Uuid(locator.row));
     }
@@ -62,7 +62,9 @@ void Model::put(const Uuid& row, LocatorSpec spec) {
     }
     locator.spec = spec;
     locators_by_pa_[spec.pa].insert(locator.number);
-    touch_twins(spec.pa);
+    if (locators_by_pa_[spec.pa].size() > 1) {
+        touch_twins(spec.pa);
+    }
 }
 
 void Model::remove_locator(const Uuid& row) {
@@ -88,7 +90,7 @@ void Model::unlist(LocatorRecord& locator) {
 // owns the peer's flows.
 void Model::touch_twins(const IpAddress& pa) {
     const auto twins = locators_by_pa_.find(pa);
-    if (twins == locators_by_pa_.end() || twins->second.size() < 2) {
+    if (twins == locators_by_pa_.end()) {
         return;
     }
     for (const auto& [row, subnet] : subnets_) {
@@ -118,8 +120,8 @@ void Model::put(const Uuid& row, const MappingSpec& spec) {
             if (mapping.locator->row != spec.locator) {
                 LocatorRecord& before = *mapping.locator;
                 mapping.locator = &locator_record(spec.locator);
-                count_locator(*mapping.subnet, *mapping.locator, true);
-                count_locator(*mapping.subnet, before, false);
+                count_locator(*mapping.subnet, *mapping.locator, &LocatorUse::mappings, true);
+                count_locator(*mapping.subnet, before, &LocatorUse::mappings, false);
             }
             if (mapping.ca && mapping.type != spec.type) {
                 touch_ca(*mapping.subnet, *mapping.ca);  // Whether it may share its CA.
@@ -148,7 +150,7 @@ void Model::link(MappingRecord& mapping) {
         append(subnet.by_ca[*mapping.ca], mapping, &MappingRecord::next_of_ca);
         touch_ca(subnet, *mapping.ca);
     }
-    count_locator(subnet, *mapping.locator, true);
+    count_locator(subnet, *mapping.locator, &LocatorUse::mappings, true);
 }
 
 void Model::unlink(MappingRecord& mapping) {
@@ -166,7 +168,7 @@ void Model::unlink(MappingRecord& mapping) {
         }
         touch_ca(subnet, *mapping.ca);
     }
-    count_locator(subnet, *mapping.locator, false);
+    count_locator(subnet, *mapping.locator, &LocatorUse::mappings, false);
     if (subnet.mappings == 0 && !subnet.spec) {
         touched_subnets_.insert(&subnet);  // commit() releases it.
     }
@@ -180,9 +182,10 @@ void Model::remove_mapping(const Uuid& row) {
     }
 }
 
-void Model::count_locator(SubnetRecord& subnet, LocatorRecord& locator, bool added) {
-    std::size_t& count = subnet.locators[locator.number];
-    const bool changed = added ? count++ == 0 : --count == 0;
+void Model::count_locator(SubnetRecord& subnet, LocatorRecord& locator,
+                          std::size_t LocatorUse::*kind, bool added) {
+    LocatorUse& use = subnet.locators[locator.number];
+    const bool changed = added ? (use.*kind)++ == 0 : --(use.*kind) == 0;
     if (changed) {
         touch(ObjectKind::Peer, subnet.number, locator.number);
         touch(ObjectKind::Subnet, subnet.number);
@@ -193,13 +196,13 @@ void Model::count_locator(SubnetRecord& subnet, LocatorRecord& locator, bool add
             touch_twins(subnet, locator.spec->pa);
         }
     }
-    if (count == 0) {
+    if (use.none()) {
         subnet.locators.erase(locator.number);
     }
     if (added) {
-        ++locator.mappings;
+        ++locator.uses;
     } else {
-        --locator.mappings;
+        --locator.uses;
         release(locator);
     }
 }
@@ -207,6 +210,9 @@ void Model::count_locator(SubnetRecord& subnet, LocatorRecord& locator, bool add
 void Model::touch_mac(SubnetRecord& subnet, const MacAddress& mac) {
     touch(ObjectKind::Mac, subnet.number, mac.bits());
     touch_ports_of(subnet, mac);  // A port takes its CAs from the mappings of its attached MAC.
+    if (subnet.spec && subnet.spec->replicate_per_vm) {
+        touch(ObjectKind::Subnet, subnet.number);
+    }
 }
 
 void Model::touch_ca(SubnetRecord& subnet, const IpAddress& ca) {

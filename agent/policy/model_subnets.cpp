@@ -31,7 +31,8 @@ SubnetRecord& Model::subnet_record(const Uuid& row) {
 }
 
 void Model::release(SubnetRecord& subnet) {
-    if (subnet.spec || subnet.mappings > 0 || !subnet.ports.empty() || !subnet.bindings.empty()) {
+    if (subnet.spec || subnet.mappings > 0 || !subnet.ports.empty() || !subnet.bindings.empty() ||
+        !subnet.groups.empty()) {
         return;
     }
     subnets_by_number_.erase(subnet.number);
@@ -46,6 +47,9 @@ void Model::put(const Uuid& row, SubnetSpec spec) {
     if (subnet.spec && subnet.spec->vsid == spec.vsid) {
         if (subnet.spec->static_routes != spec.static_routes) {
             touched_subnets_.insert(&subnet);
+        }
+        if (subnet.spec->replicate_per_vm != spec.replicate_per_vm) {
+            touch(ObjectKind::Subnet, subnet.number);
         }
         subnet.spec = std::move(spec);  // A name or a description no flow knows.
         return;
@@ -195,24 +199,14 @@ std::optional<SubnetView> Model::subnet(const ObjectId& id) const {
         if (port->view && port->view->active) {
             for (const Attachment& attachment : port->view->attachments) {
                 if (attachment.vsid == view.vsid) {
-                    view.local_ports.push_back({port->view->ofport, attachment.vlan});
+                    view.local_ports.push_back({port->view->ofport, attachment.vlan, {}});
                 }
             }
         }
     }
-    for (const auto& [number, count] : subnet.locators) {
-        const auto& locator = locators_by_number_.at(number)->spec;
-        if (locator && !is_local_pa(locator->pa)) {
-            view.peers.push_back(*locator);
-        }
-    }
     std::sort(view.local_ports.begin(), view.local_ports.end());
-    // One copy to each provider address, by VXLAN if there is a choice.
-    std::sort(view.peers.begin(), view.peers.end(), [](const auto& a, const auto& b) {
-        return std::tie(a.pa, a.encapsulation) < std::tie(b.pa, b.encapsulation);
-    });
-    const auto same_pa = [](const auto& a, const auto& b) { return a.pa == b.pa; };
-    view.peers.erase(std::unique(view.peers.begin(), view.peers.end(), same_pa), view.peers.end());
+    spread_local_ports(subnet, view);
+    view_replication(subnet, view);
     return view;
 }
 

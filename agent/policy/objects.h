@@ -110,10 +110,25 @@ struct SubnetView {
     struct LocalPort {
         std::uint32_t ofport = 0;
         std::uint16_t vlan = 0;
+        // Where broadcasts for it arrive: the local PA of its mapping. Unspecified while the subnet
+        // has one of them, or none.
+        IpAddress pa{};
         auto operator<=>(const LocalPort&) const = default;
     };
     std::vector<LocalPort> local_ports;  // Its active ports, ascending.
     std::vector<LocatorSpec> peers;      // Distinct remote PAs, ascending.
+    // Groups with destinations of their own, by MAC.
+    struct Group {
+        MacAddress mac;
+        std::vector<LocatorSpec> peers;
+    };
+    std::vector<Group> groups{};
+    // With replicate_per_vm: every remote mapping, by MAC; instead of `peers`.
+    struct Member {
+        MacAddress mac;
+        LocatorSpec locator;
+    };
+    std::vector<Member> members{};
 };
 
 struct PeerView {

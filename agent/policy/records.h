@@ -63,7 +63,19 @@ struct LocatorRecord {
     std::uint32_t number = 0;
     Uuid row;
     std::optional<LocatorSpec> spec;
-    std::size_t mappings = 0;  // That refer to it.
+    std::size_t uses = 0;  // Mappings that refer to it, and groups.
+};
+
+// What of a subnet names a locator.
+struct LocatorUse {
+    std::size_t mappings = 0;
+    std::size_t groups = 0;
+    [[nodiscard]] bool none() const { return mappings == 0 && groups == 0; }
+};
+
+struct LocatorSetRecord {
+    std::optional<LocatorSetSpec> spec;
+    std::multiset<SubnetRecord*> users;  // Once for each group in force that names it.
 };
 
 struct MappingRecord {
@@ -93,8 +105,13 @@ struct SubnetRecord {
     // Mappings in this subnet, and how many of them name each locator.
     std::unordered_map<MacAddress, MappingRecord*> by_mac;
     std::unordered_map<IpAddress, MappingRecord*> by_ca;
-    std::map<std::uint32_t, std::size_t> locators;
+    std::map<std::uint32_t, LocatorUse> locators;
     std::size_t mappings = 0;
+    // Rows of Mcast_Macs_Remote, by group: the locator sets that they name.
+    std::map<std::optional<MacAddress>, Claims<Uuid>> groups;
+    // Of the groups in force, as of the last commit.
+    std::vector<Uuid> group_sets;
+    std::vector<LocatorRecord*> group_locators;
     // Ports bound to it.
     std::set<PortRecord*> ports;
     // The routers that bind it, and with which prefixes.

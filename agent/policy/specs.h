@@ -24,6 +24,8 @@ enum class SourceTable : std::uint8_t {
     MsVtepLogicalSwitch,
     MsVtepLogicalRouter,
     MsVtepUcastMacsRemote,
+    MsVtepMcastMacsRemote,
+    MsVtepPhysicalLocatorSet,
     MsVtepPhysicalLocator,
     MsFirewallRules,
     HostProviderAddress,
@@ -62,6 +64,7 @@ struct SubnetSpec {
     std::string name;
     std::string rdid;
     std::vector<StaticRoute> static_routes{};
+    bool replicate_per_vm = false;  // A broadcast is one copy for each mapping, not for each PA.
     bool operator==(const SubnetSpec&) const = default;
 };
 
@@ -84,6 +87,20 @@ struct LocatorSpec {
     Encapsulation encapsulation{};
     IpAddress pa;
     auto operator<=>(const LocatorSpec&) const = default;
+};
+
+// Physical_Locator_Set.
+struct LocatorSetSpec {
+    std::vector<Uuid> locators;
+    bool operator==(const LocatorSetSpec&) const = default;
+};
+
+// Where broadcast and multicast of a subnet go instead of to all its PAs (Mcast_Macs_Remote).
+struct GroupSpec {
+    Uuid subnet;
+    Uuid locator_set;
+    std::optional<MacAddress> mac;  // Empty ("unknown-dst"): of every group that has no row.
+    bool operator==(const GroupSpec&) const = default;
 };
 
 // A CA-PA mapping (Ucast_Macs_Remote).

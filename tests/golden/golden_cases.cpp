@@ -133,10 +133,33 @@ FlowSet subnet() {
     view.vsid = 5001;
     view.tunnels = {1, 2};
     view.router = policy::SubnetView::Router{policy::Model::kDefaultRouterMac, 5000};
-    view.local_ports = {{5, 0}, {6, 10}};
+    view.local_ports = {{5, 0, {}}, {6, 10, {}}};
     view.peers = {{Encapsulation::Vxlan, ip("192.168.2.20")},
                   {Encapsulation::Vxlan, ip("192.168.3.30")},
                   {Encapsulation::Nvgre, ip("192.168.4.40")}};
+    return compile(view);
+}
+
+// Groups with sets of their own, ports at two provider addresses of this host.
+FlowSet subnet_groups() {
+    policy::SubnetView view;
+    view.vsid = 5001;
+    view.tunnels = {1, 2};
+    view.local_ports = {{5, 0, ip("192.168.1.10")}, {6, 0, ip("192.168.1.11")}};
+    view.peers = {{Encapsulation::Vxlan, ip("192.168.2.20")}};
+    view.groups = {
+        {mac(0x01005e000001),
+         {{Encapsulation::Nvgre, ip("192.168.3.30")}, {Encapsulation::Vxlan, ip("2001:db8::40")}}}};
+    return compile(view);
+}
+
+FlowSet subnet_per_vm() {
+    policy::SubnetView view;
+    view.vsid = 5001;
+    view.tunnels = {1, 2};
+    view.local_ports = {{5, 0, {}}};
+    view.members = {{mac(kWebMac), {Encapsulation::Vxlan, ip("192.168.2.20")}},
+                    {mac(kWebMac + 1), {Encapsulation::Vxlan, ip("192.168.2.20")}}};
     return compile(view);
 }
 
@@ -229,6 +252,8 @@ const std::vector<GoldenCase>& golden_cases() {
         {"port_trunk", port_trunk},
         {"port_without_address", port_without_address},
         {"subnet", subnet},
+        {"subnet_groups", subnet_groups},
+        {"subnet_per_vm", subnet_per_vm},
         {"subnet_alone", subnet_alone},
         {"subnet_with_vxlan_alone", subnet_with_vxlan_alone},
         {"router", router},

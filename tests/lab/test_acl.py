@@ -2,6 +2,7 @@
 """Firewall rules on real traffic: Web of Contoso on host 2 calls SQL of Contoso on host 1."""
 
 import os
+import socket
 import sys
 import threading
 import time
@@ -220,6 +221,47 @@ class Exchange:
                     got += len(receiver.recv(100 - got))
             self.longest = max(self.longest, time.monotonic() - begin)
             self.rounds += 1
+
+
+class Fragments(testing.DeploymentTestCase):
+    """A datagram that is too long for one packet is judged by its ports all the same."""
+
+    @classmethod
+    def build(cls):
+        super().build()
+        cls.sql = cls.lab.guests[SQL]
+        cls.web = cls.lab.guests["contoso-web"]
+        cls.deployment.acls = {SQL: [
+            rule(SQL, "in", "inbound", protocols="UDP", destination_ports=str(OPEN_PORT)),
+            rule(SQL, "no", "outbound", "block", priority=50, protocols="UDP",
+                 destination_ports=str(OTHER_PORT)),
+            rule(SQL, "out", "outbound")]}
+        cls.deployment.apply()
+
+    def arrives(self, source, target, port, length):
+        with target.socket(kind=socket.SOCK_DGRAM) as server, \
+                source.socket(kind=socket.SOCK_DGRAM) as client:
+            server.bind(("0.0.0.0", port))
+            server.settimeout(1.5)
+            for _ in range(2):
+                client.sendto(bytes(length), (target.ip, port))
+            try:
+                return len(server.recv(65536)) == length
+            except TimeoutError:
+                return False
+
+    def test_of_an_allowed_port_arrive(self):
+        for length in (100, 4000):
+            self.assertTrue(self.arrives(self.web, self.sql, OPEN_PORT, length), length)
+
+    def test_of_a_port_that_is_not_allowed_do_not(self):
+        for length in (100, 4000):
+            self.assertFalse(self.arrives(self.web, self.sql, OTHER_PORT, length), length)
+
+    def test_of_a_blocked_port_do_not_leave(self):
+        for length in (100, 4000):
+            self.assertFalse(self.arrives(self.sql, self.web, OTHER_PORT, length), length)
+            self.assertTrue(self.arrives(self.sql, self.web, OPEN_PORT, length), length)
 
 
 if __name__ == "__main__":

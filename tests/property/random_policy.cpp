@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint32_t kSubnets = 4;
 constexpr std::uint32_t kRouters = 2;
 constexpr std::uint32_t kLocators = 6;
+constexpr std::uint32_t kGroups = 2 * kSubnets;
 constexpr std::uint32_t kMappings = 8;
 constexpr std::uint32_t kPorts = 4;
 constexpr std::uint32_t kRules = 8;
@@ -50,7 +51,7 @@ void RandomPolicy::change_subnet(Model& model) {
         return remove(model, subnets_, SourceTable::MsVtepLogicalSwitch, row);
     }
     put(model, subnets_, row,
-        SubnetSpec{5000 + pick(row, 2, 3), "subnet", "rdid", static_routes()});
+        SubnetSpec{5000 + pick(row, 2, 3), "subnet", "rdid", static_routes(), chance(25)});
 }
 
 std::vector<StaticRoute> RandomPolicy::static_routes() {
@@ -109,11 +110,66 @@ void RandomPolicy::change_mapping(Model& model) {
     drop_unused_locators(model);
 }
 
-void RandomPolicy::drop_unused_locators(Model& model) {
-    for (std::uint32_t row = 0; row < kLocators; ++row) {
-        const bool used = std::any_of(mappings_.begin(), mappings_.end(), [row](const auto& each) {
-            return each.second.locator == uuid(row);
+// As references are strong, a set and its locators come with the group that names them; a set
+// never changes.
+void RandomPolicy::change_group(Model& model) {
+    const std::uint32_t row = below(kGroups);
+    if (chance(30)) {
+        remove(model, groups_, SourceTable::MsVtepMcastMacsRemote, row);
+        return drop_unused_locators(model);
+    }
+    const std::uint32_t set = below(kGroups);
+    const auto put_set = [&] {
+        if (locator_sets_.contains(set)) {
+            return;
+        }
+        LocatorSetSpec spec;
+        for (std::uint32_t locator = 0; locator < kLocators; ++locator) {
+            if (chance(40)) {
+                put(model, locators_, locator, locator_of(locator));
+                spec.locators.push_back(uuid(locator));
+            }
+        }
+        put(model, locator_sets_, set, std::move(spec));
+    };
+    const bool before = chance(50);
+    if (before) {
+        put_set();
+    }
+    // Without collisions no two rows speak of the same group.
+    const bool none = collisions_ == Collisions::None;
+    const std::uint32_t subnet = none ? row % kSubnets : below(kSubnets);
+    const bool named = none ? row >= kSubnets : chance(50);
+    put(model, groups_, row,
+        GroupSpec{uuid(subnet), uuid(set),
+                  named ? std::optional(mac(0x01005e000000)) : std::nullopt});
+    if (!before) {
+        put_set();
+    }
+    drop_unused_locators(model);
+}
+
+void RandomPolicy::drop_unused_sets(Model& model) {
+    for (std::uint32_t row = 0; row < kGroups; ++row) {
+        const bool used = std::any_of(groups_.begin(), groups_.end(), [row](const auto& each) {
+            return each.second.locator_set == uuid(row);
         });
+        if (!used && locator_sets_.contains(row) && chance(50)) {
+            remove(model, locator_sets_, SourceTable::MsVtepPhysicalLocatorSet, row);
+        }
+    }
+}
+
+void RandomPolicy::drop_unused_locators(Model& model) {
+    drop_unused_sets(model);
+    for (std::uint32_t row = 0; row < kLocators; ++row) {
+        const bool used =
+            std::any_of(mappings_.begin(), mappings_.end(),
+                        [row](const auto& each) { return each.second.locator == uuid(row); }) ||
+            std::any_of(locator_sets_.begin(), locator_sets_.end(), [row](const auto& each) {
+                return std::ranges::find(each.second.locators, uuid(row)) !=
+                       each.second.locators.end();
+            });
         if (!used && locators_.contains(row) && chance(50)) {
             remove(model, locators_, SourceTable::MsVtepPhysicalLocator, row);
         }
@@ -232,7 +288,7 @@ void RandomPolicy::change(Model& model) {
         case 5:
             return chance(60) ? change_rule(model) : change_settings(model);
         case 6:
-            return change_provider_address(model);
+            return chance(50) ? change_group(model) : change_provider_address(model);
         default:
             return change_host(model);
     }
@@ -250,6 +306,8 @@ void RandomPolicy::clear(Model& model) {
     take(routers_, SourceTable::MsVtepLogicalRouter);
     take(locators_, SourceTable::MsVtepPhysicalLocator);
     take(mappings_, SourceTable::MsVtepUcastMacsRemote);
+    take(locator_sets_, SourceTable::MsVtepPhysicalLocatorSet);
+    take(groups_, SourceTable::MsVtepMcastMacsRemote);
     take(ports_, SourceTable::MsVtepPhysicalPort);
     take(settings_, SourceTable::HostPortSettings);
     take(rules_, SourceTable::MsFirewallRules);
@@ -275,6 +333,8 @@ void RandomPolicy::build(Model& model) {
     give(routers_);
     give(locators_);
     give(mappings_);
+    give(locator_sets_);
+    give(groups_);
     give(ports_);
     give(settings_);
     give(rules_);

@@ -65,12 +65,14 @@ class RandomPolicy {
     [[nodiscard]] std::vector<policy::StaticRoute> static_routes();
     void change_router(policy::Model& model);
     void change_mapping(policy::Model& model);
+    void change_group(policy::Model& model);
     void change_port(policy::Model& model);
     void change_settings(policy::Model& model);
     void change_rule(policy::Model& model);
     void change_provider_address(policy::Model& model);
     void change_host(policy::Model& model);
     void drop_unused_locators(policy::Model& model);
+    void drop_unused_sets(policy::Model& model);
     [[nodiscard]] policy::RuleSpec random_rule(std::uint32_t row);
 
     std::mt19937_64 random_;
@@ -79,6 +81,8 @@ class RandomPolicy {
     std::map<std::uint32_t, policy::RouterSpec> routers_;
     std::map<std::uint32_t, policy::LocatorSpec> locators_;
     std::map<std::uint32_t, policy::MappingSpec> mappings_;
+    std::map<std::uint32_t, policy::LocatorSetSpec> locator_sets_;
+    std::map<std::uint32_t, policy::GroupSpec> groups_;
     std::map<std::uint32_t, policy::PortSpec> ports_;
     std::map<std::uint32_t, policy::PortSettingsSpec> settings_;
     std::map<std::uint32_t, policy::RuleSpec> rules_;

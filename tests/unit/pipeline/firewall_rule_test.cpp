@@ -112,6 +112,7 @@ TEST(Expand, AddressesDecideTheFamily) {
 
 TEST(Expand, PortsNeedAProtocolThatHasThem) {
     RuleSpec rule;
+    rule.action = policy::RuleAction::Block;
     rule.destination_ports = {{80, 80}};
     EXPECT_EQ(expand(rule).size(), 6U);  // TCP, UDP, SCTP, twice.
     rule.protocols = {6, 1};
@@ -124,11 +125,29 @@ TEST(Expand, PortsNeedAProtocolThatHasThem) {
 
 TEST(Expand, CombinesTheLists) {
     RuleSpec rule;
+    rule.action = policy::RuleAction::Block;
     rule.protocols = {6, 17};
     rule.sources = {prefix("10.1.1.1"), prefix("10.1.1.2"), prefix("10.1.1.3")};
     rule.source_ports = {{1024, 65535}};  // Six masks.
     rule.destination_ports = {{80, 80}, {443, 443}};
     EXPECT_EQ(expand(rule).size(), 2U * 3U * 6U * 2U);
+}
+
+TEST(Expand, OfARuleWithPortsLaterFragmentsPassWhatTheRestOfItAllows) {
+    RuleSpec rule;
+    rule.protocols = {17};
+    rule.sources = {prefix("10.1.1.0/24")};
+    rule.destination_ports = {{80, 80}, {443, 443}};
+    const auto matches = expand(rule);
+    ASSERT_EQ(matches.size(), 3U);
+    EXPECT_TRUE(matches[0].later_fragment);
+    EXPECT_FALSE(matches[0].has_ports());
+    EXPECT_EQ(matches[0].protocol, 17);
+    EXPECT_EQ(matches[0].source, prefix("10.1.1.0/24"));
+    EXPECT_TRUE(matches[1].has_ports());
+    EXPECT_TRUE(matches[2].has_ports());
+    rule.action = policy::RuleAction::Block;
+    EXPECT_EQ(expand(rule).size(), 2U);  // Blocks no fragment whose port it does not know.
 }
 
 // A rule that the model takes has a flow, and one that has none is refused.
@@ -163,6 +182,7 @@ TEST(Expand, HasAMatchIfAPacketCanMatch) {
 // What is asked of a connection's first packet is what was asked of it when it came.
 TEST(Apply, ToAConnectionMatchesTheSameFieldsOfItsFirstPacket) {
     RuleSpec rule;
+    rule.action = policy::RuleAction::Block;
     rule.protocols = {6};
     rule.sources = {prefix("10.1.1.0/24")};
     rule.destinations = {prefix("10.1.2.11")};
@@ -181,12 +201,12 @@ TEST(Apply, ToAConnectionMatchesTheSameFieldsOfItsFirstPacket) {
     apply_to_connection(matches[0], connection);
     connection.drop(out, 0);
     EXPECT_EQ(ovs::to_text(out.flows[0]),
-              "table=5, priority=100,tcp,nw_src=10.1.1.0/24,nw_dst=10.1.2.11,"
+              "table=5, priority=100,tcp,nw_src=10.1.1.0/24,nw_dst=10.1.2.11,nw_frag=no,"
               "tp_src=0x400/0xfc00,tp_dst=443 actions=drop");
     EXPECT_EQ(ovs::to_text(out.flows[1]),
               "table=5, priority=100,ct_state=+rpl+trk,ct_nw_src=10.1.1.0/24,"
-              "ct_nw_dst=10.1.2.11,ct_nw_proto=6,ct_tp_src=0x400/0xfc00,ct_tp_dst=443,ip "
-              "actions=drop");
+              "ct_nw_dst=10.1.2.11,ct_nw_proto=6,ct_tp_src=0x400/0xfc00,ct_tp_dst=443,ip,"
+              "nw_frag=not_later actions=drop");
 }
 
 }  // namespace

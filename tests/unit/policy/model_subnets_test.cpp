@@ -256,7 +256,7 @@ TEST_F(ModelSubnets, ARowMayArriveAfterThoseThatReferToIt) {
     EXPECT_EQ(neighbours.find(5001, ip("10.1.1.11")), mac(kSqlMac));
     EXPECT_EQ(neighbours.find(5001, ip("10.1.1.1")), Model::kDefaultRouterMac);
     EXPECT_EQ(status("sql").state, PortState::Active);
-    EXPECT_EQ(subnet_view(5001)->local_ports, (std::vector<SubnetView::LocalPort>{{5, 0}}));
+    EXPECT_EQ(subnet_view(5001)->local_ports, (std::vector<SubnetView::LocalPort>{{5, 0, {}}}));
 }
 
 // A controller deletes a virtual network in one transaction, in whatever order.

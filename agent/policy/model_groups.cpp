@@ -1,0 +1,196 @@
+// Groups: where broadcast and multicast of a subnet go when the controller says so.
+#include <algorithm>
+
+#include "policy/model.h"
+
+namespace hnv::policy {
+
+void Model::put(const Uuid& row, LocatorSetSpec spec) {
+    LocatorSetRecord& set = locator_sets_[row];
+    if (set.spec != spec) {
+        set.spec = std::move(spec);
+        touch_users(set);
+    }
+}
+
+void Model::remove_locator_set(const Uuid& row) {
+    const auto known = locator_sets_.find(row);
+    if (known != locator_sets_.end()) {
+        known->second.spec.reset();
+        touch_users(known->second);
+        release_locator_set(row);
+    }
+}
+
+void Model::release_locator_set(const Uuid& row) {
+    const auto known = locator_sets_.find(row);
+    if (known != locator_sets_.end() && !known->second.spec && known->second.users.empty()) {
+        locator_sets_.erase(known);
+    }
+}
+
+void Model::touch_users(const LocatorSetRecord& set) {
+    touched_groups_.insert(set.users.begin(), set.users.end());
+}
+
+void Model::put(const Uuid& row, const GroupSpec& spec) {
+    const auto known = groups_.find(row);
+    if (known != groups_.end() && known->second == spec) {
+        return;
+    }
+    if (known != groups_.end() &&
+        (known->second.subnet != spec.subnet || known->second.mac != spec.mac)) {
+        remove_group(row);
+    }
+    groups_.insert_or_assign(row, spec);
+    SubnetRecord& subnet = subnet_record(spec.subnet);
+    subnet.groups[spec.mac].put(row, spec.locator_set);
+    touched_groups_.insert(&subnet);
+}
+
+void Model::remove_group(const Uuid& row) {
+    const auto known = groups_.find(row);
+    if (known == groups_.end()) {
+        return;
+    }
+    SubnetRecord& subnet = subnet_record(known->second.subnet);
+    const auto claims = subnet.groups.find(known->second.mac);
+    claims->second.remove(row);
+    if (claims->second.empty()) {
+        subnet.groups.erase(claims);
+    }
+    groups_.erase(known);
+    touched_groups_.insert(&subnet);
+}
+
+// The locators of the groups in force count as the subnet's: they may send into it.
+void Model::resolve_groups() {
+    for (SubnetRecord* subnet : std::exchange(touched_groups_, {})) {
+        const auto locators_before = std::exchange(subnet->group_locators, {});
+        const auto sets_before = std::exchange(subnet->group_sets, {});
+        for (const auto& [mac, claims] : subnet->groups) {
+            check_group(mac, claims);
+            LocatorSetRecord& set = locator_sets_[*claims.spec()];
+            subnet->group_sets.push_back(*claims.spec());
+            set.users.insert(subnet);
+            for (const Uuid& row : set.spec ? set.spec->locators : std::vector<Uuid>{}) {
+                LocatorRecord& locator = locator_record(row);
+                subnet->group_locators.push_back(&locator);
+                count_locator(*subnet, locator, &LocatorUse::groups, true);
+            }
+        }
+        for (LocatorRecord* locator : locators_before) {
+            count_locator(*subnet, *locator, &LocatorUse::groups, false);
+        }
+        for (const Uuid& row : sets_before) {
+            auto& users = locator_sets_.at(row).users;
+            users.erase(users.find(subnet));
+            release_locator_set(row);
+        }
+        touch(ObjectKind::Subnet, subnet->number);
+        if (!subnet->spec) {
+            touched_subnets_.insert(subnet);  // commit() releases it.
+        }
+    }
+}
+
+void Model::check_group(const std::optional<MacAddress>& mac, const Claims<Uuid>& claims) {
+    for (const auto& [row, set] : claims.all()) {
+        faults_.set({SourceTable::MsVtepMcastMacsRemote, row}, FaultKey::MappingConflict,
+                    row == claims.row()
+                        ? std::nullopt
+                        : std::optional("another row of this subnet already says where " +
+                                        (mac ? mac->to_string() : "unknown-dst") +
+                                        " goes; delete one of the two"));
+    }
+}
+
+// Distinct remote PAs, ascending; by VXLAN if there is a choice.
+void Model::sort_peers(std::vector<LocatorSpec>& peers) const {
+    std::erase_if(peers, [this](const LocatorSpec& peer) { return is_local_pa(peer.pa); });
+    std::sort(peers.begin(), peers.end(), [](const auto& a, const auto& b) {
+        return std::tie(a.pa, a.encapsulation) < std::tie(b.pa, b.encapsulation);
+    });
+    const auto same_pa = [](const auto& a, const auto& b) { return a.pa == b.pa; };
+    peers.erase(std::unique(peers.begin(), peers.end(), same_pa), peers.end());
+}
+
+std::vector<LocatorSpec> Model::peers_of_set(const Uuid& set) const {
+    std::vector<LocatorSpec> peers;
+    const auto known = locator_sets_.find(set);
+    if (known != locator_sets_.end() && known->second.spec) {
+        for (const Uuid& row : known->second.spec->locators) {
+            const auto locator = locators_.find(row);
+            if (locator != locators_.end() && locator->second->spec) {
+                peers.push_back(*locator->second->spec);
+            }
+        }
+    }
+    sort_peers(peers);
+    return peers;
+}
+
+// Where the subnet's broadcast and multicast go, other than to its ports here.
+void Model::view_replication(const SubnetRecord& subnet, SubnetView& view) const {
+    const auto everything_else = subnet.groups.find(std::nullopt);
+    if (everything_else != subnet.groups.end()) {
+        view.peers = peers_of_set(*everything_else->second.spec());
+    } else if (subnet.spec->replicate_per_vm) {
+        for (const auto& [mac, first] : subnet.by_mac) {
+            const auto& locator = first->locator->spec;
+            if (locator && !is_local_pa(locator->pa)) {
+                view.members.push_back({mac, *locator});
+            }
+        }
+        std::ranges::sort(view.members, {}, &SubnetView::Member::mac);
+    } else {
+        for (const auto& [number, use] : subnet.locators) {
+            const auto& locator = locators_by_number_.at(number)->spec;
+            if (locator && use.mappings > 0) {
+                view.peers.push_back(*locator);
+            }
+        }
+        sort_peers(view.peers);
+    }
+    for (const auto& [mac, claims] : subnet.groups) {
+        if (mac) {
+            view.groups.push_back({*mac, peers_of_set(*claims.spec())});
+        }
+    }
+}
+
+// A broadcast comes to this host once for each of its PAs that the subnet knows; each member is to
+// have it once: with the copy for the PA of its own mapping. One whose mapping is (still) another
+// host's goes with the lowest.
+void Model::spread_local_ports(const SubnetRecord& subnet, SubnetView& view) const {
+    std::vector<IpAddress> local;
+    for (const auto& [number, use] : subnet.locators) {
+        const auto& locator = locators_by_number_.at(number)->spec;
+        if (locator && is_local_pa(locator->pa)) {
+            local.push_back(locator->pa);
+        }
+    }
+    std::sort(local.begin(), local.end());
+    local.erase(std::unique(local.begin(), local.end()), local.end());
+    if (local.size() < 2) {
+        return;
+    }
+    for (SubnetView::LocalPort& port : view.local_ports) {
+        port.pa = local.front();
+    }
+    for (const PortRecord* port : subnet.ports) {
+        const auto of_mac =
+            port->attached_mac ? subnet.by_mac.find(*port->attached_mac) : subnet.by_mac.end();
+        if (of_mac == subnet.by_mac.end() || !of_mac->second->locator->spec || !port->view) {
+            continue;
+        }
+        const IpAddress& pa = of_mac->second->locator->spec->pa;
+        for (SubnetView::LocalPort& each : view.local_ports) {
+            if (each.ofport == port->view->ofport && is_local_pa(pa)) {
+                each.pa = pa;
+            }
+        }
+    }
+}
+
+}  // namespace hnv::policy

@@ -41,12 +41,42 @@ namespace {
     return encapsulation == policy::Encapsulation::Vxlan ? "vxlan" : "nvgre";
 }
 
+[[nodiscard]] Json::Value to_json(const responder::QuestionCounters& counters) {
+    Json::Value of_questions;
+    of_questions["answered"] = number(counters.answered);
+    of_questions["missed"] = number(counters.missed);
+    of_questions["own_address"] = number(counters.own_address);
+    of_questions["malformed"] = number(counters.malformed);
+    of_questions["limited"] = number(counters.overflow);
+    return of_questions;
+}
+
+[[nodiscard]] Json::Value to_json(const responder::IcmpErrorCounters& counters) {
+    Json::Value of_errors;
+    of_errors["ttl_expired"] = number(counters.ttl_expired);
+    of_errors["no_route"] = number(counters.no_route);
+    of_errors["host_unknown"] = number(counters.host_unknown);
+    of_errors["too_big"] = number(counters.too_big);
+    of_errors["suppressed"] = number(counters.suppressed);
+    of_errors["malformed"] = number(counters.malformed);
+    of_errors["limited"] = number(counters.overflow);
+    return of_errors;
+}
+
 }  // namespace
 
 std::string to_text(const Json::Value& value) {
     Json::StreamWriterBuilder builder;
     builder["indentation"] = "  ";
     return Json::writeString(builder, value) + "\n";
+}
+
+void add_responder(Json::Value& status, const responder::Counters& counters) {
+    status["arp"] = to_json(counters.arp);
+    status["nd"] = to_json(counters.nd);
+    status["icmp_errors"] = to_json(counters.icmp_errors);
+    status["responder"]["unexpected"] = number(counters.unexpected);
+    status["responder"]["refused"] = number(counters.refused);
 }
 
 std::vector<std::string> Reports::problems() const {
@@ -70,7 +100,8 @@ std::vector<std::string> Reports::problems() const {
         problems.push_back("the switch refused what every packet needs: " + error);
     }
     if (!sources_.responder.connected()) {
-        problems.emplace_back("the ARP responder has no connection to the switch");
+        problems.emplace_back(
+            "the responder has no connection to the switch: nobody answers the guests' ARP");
     }
     if (!sources_.server.remote_error().empty()) {
         problems.push_back("a remote does not work: " + sources_.server.remote_error());
@@ -132,18 +163,6 @@ Json::Value Reports::database_status() const {
     return databases;
 }
 
-Json::Value Reports::arp_status() const {
-    const responder::Counters arp = sources_.responder.counters();
-    Json::Value of_arp;
-    of_arp["answered"] = number(arp.answered);
-    of_arp["missed"] = number(arp.missed);
-    of_arp["own_address"] = number(arp.own_address);
-    of_arp["malformed"] = number(arp.malformed);
-    of_arp["limited"] = number(arp.overflow);
-    of_arp["unexpected"] = number(arp.unexpected + arp.refused);
-    return of_arp;
-}
-
 Json::Value Reports::status() const {
     Json::Value status;
     status["name"] = sources_.name;
@@ -162,7 +181,7 @@ Json::Value Reports::status() const {
     status["switch"] = switch_status();
     status["policy"] = policy_status();
     status["databases"] = database_status();
-    status["arp"] = arp_status();
+    add_responder(status, sources_.responder.counters());
     return status;
 }
 

@@ -57,10 +57,13 @@ class Reports {
     [[nodiscard]] Json::Value switch_status() const;
     [[nodiscard]] Json::Value policy_status() const;
     [[nodiscard]] Json::Value database_status() const;
-    [[nodiscard]] Json::Value arp_status() const;
 
     Sources sources_;
 };
+
+// The part of status() that counts what the agent answers itself: "arp", "nd", "icmp_errors" and
+// "responder", each an object.
+void add_responder(Json::Value& status, const responder::Counters& counters);
 
 [[nodiscard]] std::string to_text(const Json::Value& value);
 

@@ -114,6 +114,21 @@ std::string database_lines(const Json::Value& databases, bool colour) {
     return text;
 }
 
+std::string question_line(std::string_view protocol, const Json::Value& counters) {
+    return heading(protocol) + shown(counters, "answered") + " answered, " +
+           shown(counters, "missed") + " missed, " + shown(counters, "malformed") + " malformed, " +
+           shown(counters, "limited") + " over the limit\n";
+}
+
+std::string icmp_error_lines(const Json::Value& counters) {
+    return heading("ICMP") + "errors sent: " + shown(counters, "ttl_expired") + " TTL expired, " +
+           shown(counters, "no_route") + " no route, " + shown(counters, "host_unknown") +
+           " host unknown, " + shown(counters, "too_big") + " too big;\n" + heading("") +
+           "not sent: " + shown(counters, "suppressed") + " suppressed, " +
+           shown(counters, "malformed") + " malformed, " + shown(counters, "limited") +
+           " over the limit\n";
+}
+
 }  // namespace
 
 std::string status_view(const Json::Value& status, bool colour) {
@@ -128,10 +143,9 @@ std::string status_view(const Json::Value& status, bool colour) {
     text += switch_line(member(status, "switch"), colour);
     text += policy_line(member(status, "policy"));
     text += database_lines(member(status, "databases"), colour);
-    const Json::Value& arp = member(status, "arp");
-    text += heading("ARP") + shown(arp, "answered") + " answered, " + shown(arp, "missed") +
-            " missed, " + shown(arp, "malformed") + " malformed, " + shown(arp, "limited") +
-            " over the limit\n";
+    text += question_line("ARP", member(status, "arp"));
+    text += question_line("ND", member(status, "nd"));
+    text += icmp_error_lines(member(status, "icmp_errors"));
     return text;
 }
 

@@ -16,13 +16,13 @@
 
 #include "ovs-integration/address.h"
 #include "policy/neighbours.h"
+#include "responder/answer.h"
+#include "responder/frame.h"
 
 namespace hnv::responder {
 
 // Of Ethernet header and ARP body; what follows in a request is padding.
 inline constexpr std::size_t kArpFrameLength = 42;
-// The shortest Ethernet frame without its checksum (IEEE 802.3).
-inline constexpr std::size_t kMinimumFrameLength = 60;
 
 using ArpReply = std::array<std::uint8_t, kMinimumFrameLength>;
 
@@ -48,21 +48,9 @@ enum class ArpError : std::uint8_t {
 [[nodiscard]] std::variant<ArpRequest, ArpError> parse_arp_request(
     std::span<const std::uint8_t> frame);
 
-enum class ArpVerdict : std::uint8_t {
-    Reply,
-    OwnAddress,  // Gratuitous, or a probe or question for an address that is the sender's own.
-    Unknown,     // Nobody in the subnet has the address.
-};
-
-struct ArpAnswer {
-    ArpVerdict verdict = ArpVerdict::Unknown;
-    MacAddress mac;  // Of the target; only with ArpVerdict::Reply.
-};
-
-// What the subnet `vsid` says to the request. Only ArpVerdict::Reply is said aloud: a guest must
-// find its own address free (RFC 5227 section 2.1.1), and an unknown one silent.
-[[nodiscard]] ArpAnswer answer_arp(const ArpRequest& request, std::uint32_t vsid,
-                                   const policy::NeighbourTable& neighbours);
+// What the subnet `vsid` says to the request.
+[[nodiscard]] Answer answer_arp(const ArpRequest& request, std::uint32_t vsid,
+                                const policy::NeighbourTable& neighbours);
 
 // The reply that `target_mac` would have sent to the requester alone, padded with zeros.
 [[nodiscard]] ArpReply build_arp_reply(const ArpRequest& request, const MacAddress& target_mac);

@@ -1,42 +1,148 @@
 #include "responder/responder.h"
 
+#include <algorithm>
+#include <span>
 #include <utility>
 #include <variant>
 
-#include "pipeline/layout.h"
+#include "responder/arp.h"
+#include "responder/icmp_error.h"
+#include "responder/nd.h"
 
 namespace hnv::responder {
 
 namespace {
 
-[[nodiscard]] bool asks_for(const ovs::PacketIn& packet_in, pipeline::PacketInKind kind) {
-    return !packet_in.userdata.empty() &&
-           packet_in.userdata.front() == static_cast<std::uint8_t>(kind);
+using pipeline::IcmpReason;
+using pipeline::PacketInKind;
+using pipeline::Reg;
+
+constexpr std::size_t kMacLength = 6;
+constexpr std::size_t kIpv4Length = 4;
+constexpr std::size_t kIpv6Length = 16;
+// In Reg::SourceVlan it tells a tag from none; in a tag it is the drop eligibility of IEEE 802.1Q.
+constexpr std::uint32_t kVlanCfi = 0x1000;
+
+// A register that the packet-in does not tell is zero.
+[[nodiscard]] std::uint32_t value_of(const ovs::PacketIn& packet_in, Reg reg) {
+    const auto number = static_cast<std::size_t>(reg);
+    return number < packet_in.registers.size() ? packet_in.registers[number] : 0;
+}
+
+[[nodiscard]] Outcome outcome_of(Verdict verdict) {
+    switch (verdict) {
+        case Verdict::Reply:
+            return Outcome::Answered;
+        case Verdict::OwnAddress:
+            return Outcome::OwnAddress;
+        case Verdict::Unknown:
+            break;
+    }
+    return Outcome::Missed;
+}
+
+[[nodiscard]] Outcome respond_to_arp(const ovs::PacketIn& packet_in,
+                                     const policy::NeighbourTable& neighbours, Frame& reply) {
+    const auto parsed = parse_arp_request(packet_in.packet);
+    const auto* request = std::get_if<ArpRequest>(&parsed);
+    if (request == nullptr) {
+        return Outcome::Malformed;
+    }
+    const Answer answer = answer_arp(*request, value_of(packet_in, Reg::Vsid), neighbours);
+    if (answer.verdict == Verdict::Reply) {
+        reply.append(build_arp_reply(*request, answer.mac));
+    }
+    return outcome_of(answer.verdict);
+}
+
+// `userdata` here and below: behind its first byte (pipeline::PacketInKind has its form).
+[[nodiscard]] Outcome respond_to_nd(const ovs::PacketIn& packet_in, View userdata,
+                                    const policy::NeighbourTable& neighbours, Frame& reply) {
+    if (userdata.size() != kMacLength) {
+        return Outcome::Unexpected;
+    }
+    const auto parsed = parse_neighbour_solicitation(packet_in.packet);
+    const auto* solicitation = std::get_if<NeighbourSolicitation>(&parsed);
+    if (solicitation == nullptr) {
+        return Outcome::Malformed;
+    }
+    const Answer answer =
+        answer_solicitation(*solicitation, value_of(packet_in, Reg::Vsid), neighbours);
+    if (answer.verdict == Verdict::Reply) {
+        const bool is_router = answer.mac == read_mac(userdata, 0);
+        reply.append(build_neighbour_advertisement(*solicitation, answer.mac, is_router));
+    }
+    return outcome_of(answer.verdict);
+}
+
+[[nodiscard]] std::optional<IcmpErrorOrder> icmp_error_order(const ovs::PacketIn& packet_in,
+                                                             View userdata) {
+    const std::uint32_t reason = value_of(packet_in, Reg::Reason);
+    if (reason > static_cast<std::uint32_t>(IcmpReason::TooBig)) {
+        return std::nullopt;
+    }
+    IcmpErrorOrder order{static_cast<IcmpReason>(reason), {}, {}, value_of(packet_in, Reg::Mtu)};
+    if (userdata.size() == kMacLength + kIpv4Length) {
+        order.source = IpAddress::from_v4(read32(userdata, kMacLength));
+    } else if (userdata.size() == kMacLength + kIpv6Length) {
+        order.source = read_ipv6(userdata, kMacLength);
+    } else {
+        return std::nullopt;
+    }
+    order.router_mac = read_mac(userdata, 0);
+    return order;
+}
+
+[[nodiscard]] Outcome respond_with_icmp_error(const ovs::PacketIn& packet_in,
+                                              const IcmpErrorOrder& order, Frame& reply) {
+    const auto built = build_icmp_error(packet_in.packet, order);
+    if (const auto* error = std::get_if<Frame>(&built)) {
+        reply = *error;
+        return Outcome::Answered;
+    }
+    switch (std::get<NoIcmpError>(built)) {
+        case NoIcmpError::Malformed:
+            return Outcome::Malformed;
+        case NoIcmpError::Suppressed:
+            return Outcome::Suppressed;
+        case NoIcmpError::BadOrder:
+            break;
+    }
+    return Outcome::Unexpected;
 }
 
 }  // namespace
 
 Response respond(const ovs::PacketIn& packet_in, const policy::NeighbourTable& neighbours) {
-    constexpr auto kVsid = static_cast<std::size_t>(pipeline::Reg::Vsid);
-    if (!asks_for(packet_in, pipeline::PacketInKind::ArpRequest) ||
-        packet_in.registers.size() <= kVsid) {
-        return {Outcome::Unexpected, {}};
+    Response response;
+    response.port = value_of(packet_in, Reg::Source);
+    if (response.port == 0 || packet_in.userdata.empty()) {
+        return response;
     }
-    const auto parsed = parse_arp_request(packet_in.packet);
-    const auto* request = std::get_if<ArpRequest>(&parsed);
-    if (request == nullptr) {
-        return {Outcome::Malformed, {}};
-    }
-    const ArpAnswer answer = answer_arp(*request, packet_in.registers[kVsid], neighbours);
-    switch (answer.verdict) {
-        case ArpVerdict::Reply:
-            return {Outcome::Answered, build_arp_reply(*request, answer.mac)};
-        case ArpVerdict::OwnAddress:
-            return {Outcome::OwnAddress, {}};
-        case ArpVerdict::Unknown:
+    const auto kind = static_cast<PacketInKind>(packet_in.userdata.front());
+    const View userdata = View(packet_in.userdata).subspan(1);
+    switch (kind) {
+        case PacketInKind::ArpRequest:
+            response.outcome = respond_to_arp(packet_in, neighbours, response.frame);
+            break;
+        case PacketInKind::NeighbourSolicitation:
+            response.outcome = respond_to_nd(packet_in, userdata, neighbours, response.frame);
+            break;
+        case PacketInKind::IcmpError:
+            if (const auto order = icmp_error_order(packet_in, userdata)) {
+                response.outcome = respond_with_icmp_error(packet_in, *order, response.frame);
+                response.reason = order->reason;
+            }
             break;
     }
-    return {Outcome::Missed, {}};
+    if (response.outcome != Outcome::Unexpected) {
+        response.kind = kind;
+    }
+    const std::uint32_t vlan = value_of(packet_in, Reg::SourceVlan);
+    if (response.outcome == Outcome::Answered && vlan != 0) {
+        response.frame.insert_vlan_tag(static_cast<std::uint16_t>(vlan & ~kVlanCfi));
+    }
+    return response;
 }
 
 Responder::Responder(std::string target, const policy::NeighbourTable& neighbours)
@@ -57,13 +163,34 @@ void Responder::stop() {
     thread_.reset();
 }
 
+void Responder::count(std::optional<PacketInKind> kind, Outcome outcome) {
+    counts_[kind ? static_cast<std::size_t>(*kind) : 0][static_cast<std::size_t>(outcome)]
+        .fetch_add(1, std::memory_order_relaxed);
+}
+
+std::uint64_t Responder::counted(std::optional<PacketInKind> kind, Outcome outcome) const {
+    return counts_[kind ? static_cast<std::size_t>(*kind) : 0][static_cast<std::size_t>(outcome)]
+        .load(std::memory_order_relaxed);
+}
+
+QuestionCounters Responder::question_counters(PacketInKind kind) const {
+    return {counted(kind, Outcome::Answered), counted(kind, Outcome::Missed),
+            counted(kind, Outcome::OwnAddress), counted(kind, Outcome::Malformed),
+            counted(kind, Outcome::Overflow)};
+}
+
 Counters Responder::counters() const {
-    const auto count = [this](Outcome outcome) {
-        return counts_[static_cast<std::size_t>(outcome)].load(std::memory_order_relaxed);
+    const auto sent = [this](IcmpReason reason) {
+        return errors_sent_[static_cast<std::size_t>(reason)].load(std::memory_order_relaxed);
     };
-    return {count(Outcome::Answered),  count(Outcome::Missed),     count(Outcome::OwnAddress),
-            count(Outcome::Malformed), count(Outcome::Unexpected), count(Outcome::Overflow),
-            count(Outcome::Refused)};
+    constexpr auto kErrors = PacketInKind::IcmpError;
+    return {question_counters(PacketInKind::ArpRequest),
+            question_counters(PacketInKind::NeighbourSolicitation),
+            {sent(IcmpReason::TtlExpired), sent(IcmpReason::NoRoute), sent(IcmpReason::HostUnknown),
+             sent(IcmpReason::TooBig), counted(kErrors, Outcome::Suppressed),
+             counted(kErrors, Outcome::Malformed), counted(kErrors, Outcome::Overflow)},
+            counted(std::nullopt, Outcome::Unexpected),
+            counted(std::nullopt, Outcome::Refused)};
 }
 
 void Responder::run() {
@@ -99,35 +226,38 @@ bool Responder::serve(ovs::OpenFlowConnection& connection) {
         if (!message) {
             return false;
         }
-        if (const auto outcome = handle(connection, *message)) {
-            counts_[static_cast<std::size_t>(*outcome)].fetch_add(1, std::memory_order_relaxed);
-        }
+        handle(connection, *message);
     }
     return true;
 }
 
-std::optional<Outcome> Responder::handle(ovs::OpenFlowConnection& connection,
-                                         const ovs::Bytes& message) {
+void Responder::handle(ovs::OpenFlowConnection& connection, const ovs::Bytes& message) {
     const auto decoded = ovs::decode(message);
     if (!decoded) {
-        return Outcome::Unexpected;
+        count(std::nullopt, Outcome::Unexpected);
+    } else if (std::holds_alternative<ovs::ErrorReply>(*decoded)) {
+        count(std::nullopt, Outcome::Refused);
+    } else if (const auto* packet_in = std::get_if<ovs::PacketIn>(&*decoded)) {
+        answer(connection, *packet_in);
     }
-    if (std::holds_alternative<ovs::ErrorReply>(*decoded)) {
-        return Outcome::Refused;
-    }
-    const auto* packet_in = std::get_if<ovs::PacketIn>(&*decoded);
-    if (packet_in == nullptr) {
-        return std::nullopt;
-    }
-    const Response response = respond(*packet_in, neighbours_);
+}
+
+void Responder::answer(ovs::OpenFlowConnection& connection, const ovs::PacketIn& packet_in) {
+    const Response response = respond(packet_in, neighbours_);
     if (response.outcome != Outcome::Answered) {
-        return response.outcome;
+        count(response.kind, response.outcome);
+        return;
     }
     if (connection.queued() >= kSendQueueLimit) {
-        return Outcome::Overflow;
+        count(response.kind, Outcome::Overflow);
+        return;
     }
-    connection.send(ovs::encode_packet_out(response.frame, packet_in->in_port));
-    return Outcome::Answered;
+    connection.send(ovs::encode_packet_out(response.frame, response.port));
+    count(response.kind, Outcome::Answered);
+    if (response.kind == PacketInKind::IcmpError) {
+        errors_sent_[static_cast<std::size_t>(response.reason)].fetch_add(
+            1, std::memory_order_relaxed);
+    }
 }
 
 }  // namespace hnv::responder

@@ -3,7 +3,7 @@
 //
 //   switch ─ packet-in ─▶ respond() ◀─ NeighbourTable (shared, read here)
 //      ▲                      │
-//      └────── packet-out ────┘      out of the port that asked, and of no other
+//      └────── packet-out ────┘      out of the port whose guest asked, and of no other
 //
 // Bounds: a turn of the loop takes kMessagesPerTurn messages; a reply that would make the send
 // queue grow beyond kSendQueueLimit bytes is dropped and counted. What a guest can send is limited
@@ -22,8 +22,9 @@
 #include "ovs-integration/openflow.h"
 #include "ovs-integration/openflow_connection.h"
 #include "ovs-integration/thread.h"
+#include "pipeline/layout.h"
 #include "policy/neighbours.h"
-#include "responder/arp.h"
+#include "responder/frame.h"
 
 namespace hnv::responder {
 
@@ -36,30 +37,56 @@ enum class Outcome : std::uint8_t {
     Answered,
     Missed,      // Nobody in the subnet has the address: silence.
     OwnAddress,  // The sender's own address: silence.
-    Malformed,   // Not an ARP request that can be answered.
+    Malformed,   // Not a packet that can be answered.
+    Suppressed,  // A packet about which no ICMP error may be sent.
     Unexpected,  // Not for the responder, or not understood: a fault of ours or of the switch.
     Overflow,    // An answer dropped since the switch does not take them fast enough.
     Refused,     // The switch answered with an error, to a reply for a port that is gone, say.
 };
 inline constexpr std::size_t kOutcomeCount = static_cast<std::size_t>(Outcome::Refused) + 1;
 
-struct Counters {
+// Of ARP requests, or of neighbour solicitations.
+struct QuestionCounters {
     std::uint64_t answered = 0;
     std::uint64_t missed = 0;
     std::uint64_t own_address = 0;
     std::uint64_t malformed = 0;
-    std::uint64_t unexpected = 0;
     std::uint64_t overflow = 0;
+};
+
+// Of packets that the router can't send on.
+struct IcmpErrorCounters {
+    // Sent, by reason.
+    std::uint64_t ttl_expired = 0;
+    std::uint64_t no_route = 0;
+    std::uint64_t host_unknown = 0;
+    std::uint64_t too_big = 0;
+    // Not sent.
+    std::uint64_t suppressed = 0;
+    std::uint64_t malformed = 0;
+    std::uint64_t overflow = 0;
+};
+
+struct Counters {
+    QuestionCounters arp;
+    QuestionCounters nd;
+    IcmpErrorCounters icmp_errors;
+    std::uint64_t unexpected = 0;
     std::uint64_t refused = 0;
 };
 
 struct Response {
     Outcome outcome = Outcome::Unexpected;
-    ArpReply frame{};  // Only with Outcome::Answered.
+    std::optional<pipeline::PacketInKind> kind;                // None with Outcome::Unexpected.
+    pipeline::IcmpReason reason = pipeline::IcmpReason::None;  // Of an IcmpError.
+    // Only with Outcome::Answered: the frame, and the OpenFlow port that it is for.
+    std::uint32_t port = 0;
+    Frame frame;
 };
 
 // Pure but for the look-up. The packet-in's userdata says what is asked (pipeline::PacketInKind),
-// its registers in which virtual subnet (pipeline::Reg::Vsid).
+// its registers in which virtual subnet, of which port and with which VLAN tag (pipeline::Reg). The
+// packet itself has no tag.
 [[nodiscard]] Response respond(const ovs::PacketIn& packet_in,
                                const policy::NeighbourTable& neighbours);
 
@@ -84,18 +111,31 @@ class Responder {
     [[nodiscard]] bool connected() const { return connected_.load(std::memory_order_relaxed); }
 
   private:
+    static constexpr std::size_t kKindCount =
+        static_cast<std::size_t>(pipeline::PacketInKind::IcmpError) + 1;
+    static constexpr std::size_t kReasonCount =
+        static_cast<std::size_t>(pipeline::IcmpReason::TooBig) + 1;
+    using OutcomeCounts = std::array<std::atomic<std::uint64_t>, kOutcomeCount>;
+    using ReasonCounts = std::array<std::atomic<std::uint64_t>, kReasonCount>;
+
     void run();
     [[nodiscard]] bool serve(ovs::OpenFlowConnection& connection);
-    [[nodiscard]] std::optional<Outcome> handle(ovs::OpenFlowConnection& connection,
-                                                const ovs::Bytes& message);
+    void handle(ovs::OpenFlowConnection& connection, const ovs::Bytes& message);
+    void answer(ovs::OpenFlowConnection& connection, const ovs::PacketIn& packet_in);
+    void count(std::optional<pipeline::PacketInKind> kind, Outcome outcome);
+    [[nodiscard]] std::uint64_t counted(std::optional<pipeline::PacketInKind> kind,
+                                        Outcome outcome) const;
+    [[nodiscard]] QuestionCounters question_counters(pipeline::PacketInKind kind) const;
 
     const std::string target_;
     const policy::NeighbourTable& neighbours_;
     ovs::Notifier wake_;
     std::atomic<bool> stopping_{false};
     std::atomic<bool> connected_{false};
-    // By Outcome. Written by the responder's thread only.
-    std::array<std::atomic<std::uint64_t>, kOutcomeCount> counts_{};
+    // By kind (the first for those of none) and outcome; the errors that were sent by reason.
+    // Written by the responder's thread only.
+    std::array<OutcomeCounts, kKindCount> counts_{};
+    ReasonCounts errors_sent_{};
     std::optional<ovs::Thread> thread_;
 };
 

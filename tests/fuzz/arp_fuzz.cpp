@@ -50,7 +50,8 @@ void require(bool condition) {
     return ip;
 }
 
-void check_reply(std::span<const std::uint8_t> frame, const responder::ArpReply& reply) {
+void check_reply(std::span<const std::uint8_t> frame, std::span<const std::uint8_t> reply) {
+    require(reply.size() == responder::kMinimumFrameLength);
     const MacAddress requester = mac_at(frame, 6);
     const auto owner = neighbours().find(kVsid, IpAddress::from_v4(ip_at(frame, 38)));
     require(owner.has_value() && *owner != requester);
@@ -77,8 +78,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     require(size >= responder::kArpFrameLength);
-    const responder::ArpAnswer answer = responder::answer_arp(*request, kVsid, neighbours());
-    if (answer.verdict == responder::ArpVerdict::Reply) {
+    const responder::Answer answer = responder::answer_arp(*request, kVsid, neighbours());
+    if (answer.verdict == responder::Verdict::Reply) {
         check_reply(frame, responder::build_arp_reply(*request, answer.mac));
     }
     return 0;

@@ -50,7 +50,11 @@ inline Octets openflow_message(std::uint8_t type, std::uint32_t xid, const Octet
 struct PacketInFields {
     Octets packet;
     std::uint32_t in_port = 7;
-    std::uint32_t vsid = 5001;  // In reg0.
+    std::uint32_t vsid = 5001;      // In reg0.
+    std::uint32_t source = 7;       // In reg1.
+    std::uint32_t source_vlan = 0;  // In reg6.
+    std::uint32_t reason = 0;       // In reg8.
+    std::uint32_t mtu = 0;          // In reg9.
     Octets userdata{1};
 };
 
@@ -68,8 +72,18 @@ inline Octets packet_in_message(const PacketInFields& fields) {
     Octets metadata;
     put_number(metadata, 0x80000004U, 4);  // OXM in_port
     put_number(metadata, fields.in_port, 4);
-    put_number(metadata, 0x00010004U, 4);  // NXM reg0
-    put_number(metadata, fields.vsid, 4);
+    // As Open vSwitch does it: of the registers, those that are not zero.
+    const auto reg = [&metadata](unsigned number, std::uint32_t value) {
+        if (value != 0) {
+            put_number(metadata, 0x00010004U | number << 9, 4);  // NXM reg<number>
+            put_number(metadata, value, 4);
+        }
+    };
+    reg(0, fields.vsid);
+    reg(1, fields.source);
+    reg(6, fields.source_vlan);
+    reg(8, fields.reason);
+    reg(9, fields.mtu);
     property(0, fields.packet);
     property(6, metadata);
     property(7, fields.userdata);

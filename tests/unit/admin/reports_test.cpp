@@ -98,7 +98,41 @@ TEST_F(ReportsTest, TheStatusNamesTheAgentAndItsParts) {
     ASSERT_EQ(status["databases"].size(), 2U);
     EXPECT_EQ(status["databases"][1]["name"], "ms_vtep");
     EXPECT_EQ(status["databases"][1]["version"], "1.1.1");
-    EXPECT_EQ(status["arp"]["answered"].asUInt(), 0U);
+    for (const char* part : {"arp", "nd", "icmp_errors", "responder"}) {
+        EXPECT_TRUE(status[part].isObject()) << part;
+    }
+}
+
+TEST(Reports, EachCounterOfTheResponderHasItsPlace) {
+    const responder::Counters counters{.arp = {1, 2, 3, 4, 5},
+                                       .nd = {6, 7, 8, 9, 10},
+                                       .icmp_errors = {11, 12, 13, 14, 15, 16, 17},
+                                       .unexpected = 18,
+                                       .refused = 19};
+    Json::Value status;
+    add_responder(status, counters);
+    const auto has = [&status](const char* part, const char* counter, unsigned value) {
+        EXPECT_EQ(status[part][counter].asUInt(), value) << part << " " << counter;
+    };
+    has("arp", "answered", 1);
+    has("arp", "missed", 2);
+    has("arp", "own_address", 3);
+    has("arp", "malformed", 4);
+    has("arp", "limited", 5);
+    has("nd", "answered", 6);
+    has("nd", "missed", 7);
+    has("nd", "own_address", 8);
+    has("nd", "malformed", 9);
+    has("nd", "limited", 10);
+    has("icmp_errors", "ttl_expired", 11);
+    has("icmp_errors", "no_route", 12);
+    has("icmp_errors", "host_unknown", 13);
+    has("icmp_errors", "too_big", 14);
+    has("icmp_errors", "suppressed", 15);
+    has("icmp_errors", "malformed", 16);
+    has("icmp_errors", "limited", 17);
+    has("responder", "unexpected", 18);
+    has("responder", "refused", 19);
 }
 
 TEST_F(ReportsTest, SequenceNumbersAreThoseOfTheDatabase) {
@@ -115,7 +149,7 @@ TEST_F(ReportsTest, WithoutASwitchTheAgentIsNotHealthyAndSaysWhatToLookAt) {
     EXPECT_FALSE(reports_.status()["healthy"].asBool());
     EXPECT_THAT(problems(), Contains(HasSubstr("--ovs-db")));
     EXPECT_THAT(problems(), Contains(HasSubstr("bridge br-test is not ready")));
-    EXPECT_THAT(problems(), Contains(HasSubstr("ARP responder")));
+    EXPECT_THAT(problems(), Contains(HasSubstr("the responder has no")));
     EXPECT_THAT(problems(), Not(Contains(HasSubstr("realised"))));
 }
 

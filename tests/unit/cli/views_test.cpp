@@ -18,7 +18,10 @@ TEST(Views, Status) {
                    "ports_active": 2, "provider_addresses": 1, "rules": 4, "faults": 0},
         "databases": [{"name": "ms_vtep", "version": "1.1.1", "next_cfg": 3, "cur_cfg": 3},
                       {"name": "hnv_host", "version": "1.0.0", "next_cfg": 2, "cur_cfg": 1}],
-        "arp": {"answered": 12, "missed": 1, "malformed": 0, "limited": 0}})");
+        "arp": {"answered": 12, "missed": 1, "malformed": 0, "limited": 0},
+        "nd": {"answered": 3, "missed": 0, "malformed": 2, "limited": 4},
+        "icmp_errors": {"ttl_expired": 5, "no_route": 6, "host_unknown": 7, "too_big": 8,
+                        "suppressed": 9, "malformed": 10, "limited": 11}})");
     EXPECT_EQ(
         status_view(status, false),
         "healthy  hnv-agent 0.1.0 on host1, pid 12, up 1 h 1 min\n"
@@ -27,7 +30,10 @@ TEST(Views, Status) {
         "              1 provider address, 4 rules, 0 faults\n"
         "  databases   ms_vtep 1.1.1         in force up to 3\n"
         "              hnv_host 1.0.0        in force up to 1, working on 2\n"
-        "  ARP         12 answered, 1 missed, 0 malformed, 0 over the limit\n");
+        "  ARP         12 answered, 1 missed, 0 malformed, 0 over the limit\n"
+        "  ND          3 answered, 0 missed, 2 malformed, 4 over the limit\n"
+        "  ICMP        errors sent: 5 TTL expired, 6 no route, 7 host unknown, 8 too big;\n"
+        "              not sent: 9 suppressed, 10 malformed, 11 over the limit\n");
 }
 
 TEST(Views, ProblemsComeFirst) {

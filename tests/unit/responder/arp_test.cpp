@@ -115,36 +115,36 @@ class AnswerArp : public ::testing::Test {
 };
 
 TEST_F(AnswerArp, RepliesFromTheSubnetOfTheRequest) {
-    const ArpAnswer contoso = answer_arp(request_, kContoso, neighbours_);
-    EXPECT_EQ(contoso.verdict, ArpVerdict::Reply);
+    const Answer contoso = answer_arp(request_, kContoso, neighbours_);
+    EXPECT_EQ(contoso.verdict, Verdict::Reply);
     EXPECT_EQ(contoso.mac, kSql);
-    const ArpAnswer fabrikam = answer_arp(request_, kFabrikam, neighbours_);
-    EXPECT_EQ(fabrikam.verdict, ArpVerdict::Reply);
+    const Answer fabrikam = answer_arp(request_, kFabrikam, neighbours_);
+    EXPECT_EQ(fabrikam.verdict, Verdict::Reply);
     EXPECT_EQ(fabrikam.mac, kOtherSql);
 }
 
 TEST_F(AnswerArp, IsSilentAboutTheUnknown) {
-    EXPECT_EQ(answer_arp(request_, 7001, neighbours_).verdict, ArpVerdict::Unknown);
+    EXPECT_EQ(answer_arp(request_, 7001, neighbours_).verdict, Verdict::Unknown);
     request_.target_ip += 2;
-    EXPECT_EQ(answer_arp(request_, kContoso, neighbours_).verdict, ArpVerdict::Unknown);
+    EXPECT_EQ(answer_arp(request_, kContoso, neighbours_).verdict, Verdict::Unknown);
     neighbours_.erase(kFabrikam, kSqlIp);
     request_.target_ip -= 2;
-    EXPECT_EQ(answer_arp(request_, kFabrikam, neighbours_).verdict, ArpVerdict::Unknown);
+    EXPECT_EQ(answer_arp(request_, kFabrikam, neighbours_).verdict, Verdict::Unknown);
 }
 
 TEST_F(AnswerArp, IsSilentAboutAnAnnouncement) {
     request_.sender_ip = request_.target_ip;
-    EXPECT_EQ(answer_arp(request_, kContoso, neighbours_).verdict, ArpVerdict::OwnAddress);
+    EXPECT_EQ(answer_arp(request_, kContoso, neighbours_).verdict, Verdict::OwnAddress);
 }
 
 TEST_F(AnswerArp, IsSilentAboutAProbeForTheOwnAddress) {
     request_ = {kSql, 0, 0x0a01010bU};
-    EXPECT_EQ(answer_arp(request_, kContoso, neighbours_).verdict, ArpVerdict::OwnAddress);
+    EXPECT_EQ(answer_arp(request_, kContoso, neighbours_).verdict, Verdict::OwnAddress);
 }
 
 TEST_F(AnswerArp, DefendsAnAddressAgainstAnotherProbe) {
     request_.sender_ip = 0;
-    EXPECT_EQ(answer_arp(request_, kContoso, neighbours_).verdict, ArpVerdict::Reply);
+    EXPECT_EQ(answer_arp(request_, kContoso, neighbours_).verdict, Verdict::Reply);
 }
 
 TEST(BuildArpReply, IsTheReplyOfTheOwnerToTheRequesterAlone) {

@@ -7,6 +7,10 @@
 #include <thread>
 
 #include "arp_frames.h"
+#include "ip_frames.h"
+#include "responder/arp.h"
+#include "responder/icmp_error.h"
+#include "responder/nd.h"
 #include "support/fake_switch.h"
 
 namespace hnv::responder {
@@ -14,10 +18,20 @@ namespace {
 
 using test::arp_frame;
 using test::ArpFields;
+using Kind = pipeline::PacketInKind;
+using Reason = pipeline::IcmpReason;
 
 const MacAddress kWeb = MacAddress::from_bits(0x020000000012U);
 const MacAddress kSql = MacAddress::from_bits(0x020000000011U);
+const MacAddress kRouter = MacAddress::from_bits(0x0200000000feU);
 const IpAddress kSqlIp = IpAddress::from_v4(0x0a01010bU);
+const IpAddress kWebIpv6 = IpAddress::parse("fd00:1::12").value();
+const IpAddress kSqlIpv6 = IpAddress::parse("fd00:1::11").value();
+
+// What the pipeline puts into packet-ins (pipeline::PacketInKind).
+const test::Octets kNdData{2, 2, 0, 0, 0, 0, 0xfe};
+const test::Octets kErrorV4Data{3, 2, 0, 0, 0, 0, 0xfe, 10, 1, 1, 1};
+const test::Octets kErrorV6Data = test::from_hex("030200000000fefd000001000000000000000000000001");
 
 // Polls, since the counters have no notification.
 bool eventually(const std::function<bool()>& condition) {
@@ -31,18 +45,37 @@ bool eventually(const std::function<bool()>& condition) {
     return true;
 }
 
-ovs::PacketIn packet_in(std::vector<std::uint8_t> packet) {
+ovs::PacketIn packet_in(std::vector<std::uint8_t> packet, test::Octets userdata = {1},
+                        Reason reason = Reason::None, std::uint32_t mtu = 0) {
     ovs::PacketIn in;
     in.packet = std::move(packet);
-    in.in_port = 7;
-    in.registers = {5001};
-    in.userdata = {1};
+    in.in_port = 3;  // Not the port to answer: it may have been cleared on the way.
+    in.registers = {5001, 7, 0, 0, 0, 0, 0, 0, static_cast<std::uint32_t>(reason), mtu};
+    in.userdata = std::move(userdata);
     return in;
 }
 
+// The register of the tag that the guest used.
+constexpr std::size_t kVlan = 6;
+
+// Priority 3, VLAN 100, as a packet-in tells it, and as the guest is to see it.
+constexpr std::uint32_t kTci = 0x7064;
+const test::Octets kTag{0x81, 0x00, 0x60, 0x64};
+
+test::Octets tagged(View frame) {
+    test::Octets bytes(frame.begin(), frame.end());
+    bytes.insert(bytes.begin() + 12, kTag.begin(), kTag.end());
+    return bytes;
+}
+
+test::Octets bytes_of(View frame) { return {frame.begin(), frame.end()}; }
+
 class Respond : public ::testing::Test {
   protected:
-    Respond() { neighbours_.set(5001, kSqlIp, kSql); }
+    Respond() {
+        neighbours_.set(5001, kSqlIp, kSql);
+        neighbours_.set(5001, kSqlIpv6, kSql);
+    }
     policy::NeighbourTable neighbours_;
 };
 
@@ -50,9 +83,72 @@ TEST_F(Respond, AnswersInTheSubnetOfTheRegister) {
     auto in = packet_in(arp_frame({}));
     const Response response = respond(in, neighbours_);
     EXPECT_EQ(response.outcome, Outcome::Answered);
-    EXPECT_EQ(response.frame, build_arp_reply({kWeb, 0x0a01010cU, 0x0a01010bU}, kSql));
-    in.registers = {6001};
+    EXPECT_EQ(response.kind, Kind::ArpRequest);
+    EXPECT_EQ(response.port, 7U);
+    EXPECT_EQ(bytes_of(response.frame),
+              bytes_of(build_arp_reply({kWeb, 0x0a01010cU, 0x0a01010bU}, kSql)));
+    in.registers[0] = 6001;
     EXPECT_EQ(respond(in, neighbours_).outcome, Outcome::Missed);
+}
+
+TEST_F(Respond, AdvertisesANeighbour) {
+    auto in = packet_in(test::solicitation(), kNdData);
+    const Response response = respond(in, neighbours_);
+    EXPECT_EQ(response.outcome, Outcome::Answered);
+    EXPECT_EQ(response.kind, Kind::NeighbourSolicitation);
+    EXPECT_EQ(response.port, 7U);
+    EXPECT_EQ(bytes_of(response.frame),
+              bytes_of(build_neighbour_advertisement({kWeb, kWebIpv6, kSqlIpv6}, kSql, false)));
+    in.registers[0] = 6001;
+    EXPECT_EQ(respond(in, neighbours_).outcome, Outcome::Missed);
+}
+
+TEST_F(Respond, AdvertisesTheRouterAsOne) {
+    neighbours_.set(5001, kSqlIpv6, kRouter);
+    const Response response = respond(packet_in(test::solicitation(), kNdData), neighbours_);
+    EXPECT_EQ(bytes_of(response.frame),
+              bytes_of(build_neighbour_advertisement({kWeb, kWebIpv6, kSqlIpv6}, kRouter, true)));
+}
+
+TEST_F(Respond, SendsTheErrorOfTheReason) {
+    const IpAddress gateway = IpAddress::parse("10.1.1.1").value();
+    for (const Reason reason :
+         {Reason::TtlExpired, Reason::NoRoute, Reason::HostUnknown, Reason::TooBig}) {
+        const Response response =
+            respond(packet_in(test::expired_v4(), kErrorV4Data, reason, 1450), neighbours_);
+        EXPECT_EQ(response.outcome, Outcome::Answered);
+        EXPECT_EQ(response.kind, Kind::IcmpError);
+        EXPECT_EQ(response.reason, reason);
+        EXPECT_EQ(response.port, 7U);
+        EXPECT_EQ(response.frame, std::get<Frame>(build_icmp_error(
+                                      test::expired_v4(), {reason, kRouter, gateway, 1450})));
+    }
+    const Response v6 =
+        respond(packet_in(test::expired_v6(), kErrorV6Data, Reason::TtlExpired), neighbours_);
+    EXPECT_EQ(v6.frame, std::get<Frame>(build_icmp_error(
+                            test::expired_v6(), {Reason::TtlExpired, kRouter,
+                                                 IpAddress::parse("fd00:1::1").value(), 0})));
+}
+
+TEST_F(Respond, AnswersWithTheTagOfTheSender) {
+    auto arp = packet_in(arp_frame({}));
+    arp.registers[kVlan] = kTci;
+    EXPECT_EQ(bytes_of(respond(arp, neighbours_).frame),
+              tagged(build_arp_reply({kWeb, 0x0a01010cU, 0x0a01010bU}, kSql)));
+    auto nd = packet_in(test::solicitation(), kNdData);
+    nd.registers[kVlan] = kTci;
+    EXPECT_EQ(bytes_of(respond(nd, neighbours_).frame),
+              tagged(build_neighbour_advertisement({kWeb, kWebIpv6, kSqlIpv6}, kSql, false)));
+    // The longest frame there is has room for it.
+    auto packet = test::expired_v6();
+    packet.resize(14 + 40 + 1400);
+    packet[18] = 1400 >> 8;
+    packet[19] = 1400 & 0xff;
+    auto error = packet_in(packet, kErrorV6Data, Reason::NoRoute);
+    const Response plain = respond(error, neighbours_);
+    error.registers[kVlan] = kTci;
+    EXPECT_EQ(bytes_of(respond(error, neighbours_).frame), tagged(plain.frame));
+    EXPECT_EQ(plain.frame.size() + 4, Frame::kCapacity);
 }
 
 TEST_F(Respond, SaysWhyNot) {
@@ -62,23 +158,60 @@ TEST_F(Respond, SaysWhyNot) {
     fields.operation = 2;
     EXPECT_EQ(respond(packet_in(arp_frame(fields)), neighbours_).outcome, Outcome::Malformed);
     EXPECT_EQ(respond(packet_in({}), neighbours_).outcome, Outcome::Malformed);
+
+    EXPECT_EQ(respond(packet_in(arp_frame({}), kNdData), neighbours_).outcome, Outcome::Malformed);
+    neighbours_.set(5001, kSqlIpv6, kWeb);
+    EXPECT_EQ(respond(packet_in(test::duplicate_detection(), kNdData), neighbours_).outcome,
+              Outcome::OwnAddress);
+
+    const auto error = [this](std::vector<std::uint8_t> packet) {
+        return respond(packet_in(std::move(packet), kErrorV4Data, Reason::NoRoute), neighbours_);
+    };
+    EXPECT_EQ(error(arp_frame({})).outcome, Outcome::Malformed);
+    EXPECT_EQ(error(test::with(test::expired_v4(), 0, {0xff})).outcome, Outcome::Suppressed);
 }
 
 TEST_F(Respond, LeavesOtherPacketInsAlone) {
+    const auto expect_unexpected = [this](const ovs::PacketIn& in) {
+        const Response response = respond(in, neighbours_);
+        EXPECT_EQ(response.outcome, Outcome::Unexpected);
+        EXPECT_FALSE(response.kind.has_value());
+    };
+    expect_unexpected(packet_in(arp_frame({}), {}));
+    for (const auto kind : std::initializer_list<std::uint8_t>{0, 4, 255}) {
+        expect_unexpected(packet_in(arp_frame({}), {kind}));
+    }
     auto in = packet_in(arp_frame({}));
-    in.userdata = {};
-    EXPECT_EQ(respond(in, neighbours_).outcome, Outcome::Unexpected);
-    in.userdata = {2, 1};
-    EXPECT_EQ(respond(in, neighbours_).outcome, Outcome::Unexpected);
-    in.userdata = {1};
+    in.registers = {5001};  // Of no port.
+    expect_unexpected(in);
     in.registers = {};
-    EXPECT_EQ(respond(in, neighbours_).outcome, Outcome::Unexpected);
+    expect_unexpected(in);
+}
+
+TEST_F(Respond, LeavesPacketInsOfAnotherFormAlone) {
+    const auto unexpected = [this](const ovs::PacketIn& in) {
+        return respond(in, neighbours_).outcome == Outcome::Unexpected;
+    };
+    const auto cut = [](test::Octets userdata) {
+        userdata.pop_back();
+        return userdata;
+    };
+    EXPECT_TRUE(unexpected(packet_in(test::solicitation(), cut(kNdData))));
+    EXPECT_TRUE(unexpected(packet_in(test::solicitation(), {2})));
+    EXPECT_TRUE(unexpected(packet_in(test::expired_v4(), cut(kErrorV4Data), Reason::NoRoute)));
+    EXPECT_TRUE(unexpected(packet_in(test::expired_v6(), cut(kErrorV6Data), Reason::NoRoute)));
+    EXPECT_TRUE(unexpected(packet_in(test::expired_v4(), {3}, Reason::NoRoute)));
+    EXPECT_TRUE(unexpected(packet_in(test::expired_v4(), kErrorV6Data, Reason::NoRoute)));
+    EXPECT_TRUE(unexpected(packet_in(test::expired_v4(), kErrorV4Data)));
+    EXPECT_TRUE(unexpected(packet_in(test::expired_v4(), kErrorV4Data, Reason::TooBig)));
+    EXPECT_TRUE(unexpected(packet_in(test::expired_v4(), kErrorV4Data, Reason{5})));
 }
 
 class ResponderTest : public ::testing::Test {
   protected:
     ResponderTest() : responder_(switch_.target(), neighbours_) {
         neighbours_.set(5001, kSqlIp, kSql);
+        neighbours_.set(5001, kSqlIpv6, kSql);
         responder_.start();
     }
 
@@ -97,12 +230,12 @@ TEST_F(ResponderTest, AsksForItsPacketIns) {
 
 TEST_F(ResponderTest, AnswersOutOfThePortThatAsked) {
     switch_.take_connection();
-    send({.packet = arp_frame({}), .in_port = 42});
+    send({.packet = arp_frame({}), .in_port = 3, .source = 42});
     const auto out = switch_.receive_packet_out();
     EXPECT_EQ(out.out_port, 42U);
     const ArpReply expected = build_arp_reply({kWeb, 0x0a01010cU, 0x0a01010bU}, kSql);
     EXPECT_EQ(out.packet, test::Octets(expected.begin(), expected.end()));
-    EXPECT_TRUE(eventually([&] { return responder_.counters().answered == 1; }));
+    EXPECT_TRUE(eventually([&] { return responder_.counters().arp.answered == 1; }));
 }
 
 TEST_F(ResponderTest, CountsWhatItDoesNotAnswer) {
@@ -122,21 +255,67 @@ TEST_F(ResponderTest, CountsWhatItDoesNotAnswer) {
     send({.packet = arp_frame({})});
     // Nothing before the one that has an answer was answered.
     EXPECT_EQ(switch_.receive_packet_out().out_port, 7U);
-    ASSERT_TRUE(eventually([&] { return responder_.counters().answered == 1; }));
+    ASSERT_TRUE(eventually([&] { return responder_.counters().arp.answered == 1; }));
     const Counters counters = responder_.counters();
-    EXPECT_EQ(counters.missed, 2U);
-    EXPECT_EQ(counters.own_address, 1U);
-    EXPECT_EQ(counters.malformed, 1U);
+    EXPECT_EQ(counters.arp.missed, 2U);
+    EXPECT_EQ(counters.arp.own_address, 1U);
+    EXPECT_EQ(counters.arp.malformed, 1U);
     EXPECT_EQ(counters.unexpected, 2U);
     EXPECT_EQ(counters.refused, 1U);
-    EXPECT_EQ(counters.overflow, 0U);
+    EXPECT_EQ(counters.arp.overflow, 0U);
+}
+
+TEST_F(ResponderTest, CountsEachKindByItself) {
+    switch_.take_connection();
+    const auto unknown = test::with_icmpv6_checksum(test::with(test::solicitation(), 77, {0x13}));
+    send({.packet = unknown, .userdata = kNdData});
+    send({.packet = test::Octets(14, 0), .userdata = kNdData});
+    send({.packet = test::solicitation(), .userdata = kNdData});
+    EXPECT_EQ(switch_.receive_packet_out().packet,
+              bytes_of(build_neighbour_advertisement({kWeb, kWebIpv6, kSqlIpv6}, kSql, false)));
+    const auto error = [this](Reason reason, test::Octets packet) {
+        send({.packet = std::move(packet),
+              .source_vlan = kTci,
+              .reason = static_cast<std::uint32_t>(reason),
+              .mtu = 1450,
+              .userdata = kErrorV4Data});
+    };
+    error(Reason::NoRoute, test::with(test::expired_v4(), 0, {0xff}));  // To a group.
+    error(Reason::NoRoute, test::Octets(14, 0));
+    for (int i = 0; i < 2; ++i) {
+        error(Reason::TtlExpired, test::expired_v4());
+    }
+    for (int i = 0; i < 3; ++i) {
+        error(Reason::NoRoute, test::expired_v4());
+    }
+    for (int i = 0; i < 4; ++i) {
+        error(Reason::HostUnknown, test::expired_v4());
+    }
+    error(Reason::TooBig, test::expired_v4());
+    for (int i = 0; i < 10; ++i) {
+        const auto out = switch_.receive_packet_out();
+        EXPECT_EQ(out.out_port, 7U);
+        EXPECT_EQ(test::Octets(out.packet.begin() + 12, out.packet.begin() + 16), kTag);
+    }
+    ASSERT_TRUE(eventually([&] { return responder_.counters().icmp_errors.too_big == 1; }));
+    const Counters counters = responder_.counters();
+    EXPECT_EQ(counters.nd.answered, 1U);
+    EXPECT_EQ(counters.nd.missed, 1U);
+    EXPECT_EQ(counters.nd.malformed, 1U);
+    EXPECT_EQ(counters.icmp_errors.suppressed, 1U);
+    EXPECT_EQ(counters.icmp_errors.malformed, 1U);
+    EXPECT_EQ(counters.icmp_errors.ttl_expired, 2U);
+    EXPECT_EQ(counters.icmp_errors.no_route, 3U);
+    EXPECT_EQ(counters.icmp_errors.host_unknown, 4U);
+    EXPECT_EQ(counters.arp.answered + counters.arp.malformed, 0U);
+    EXPECT_EQ(counters.unexpected + counters.refused, 0U);
 }
 
 TEST_F(ResponderTest, FollowsThePolicy) {
     switch_.take_connection();
     neighbours_.erase(5001, kSqlIp);
     send({.packet = arp_frame({})});
-    ASSERT_TRUE(eventually([&] { return responder_.counters().missed == 1; }));
+    ASSERT_TRUE(eventually([&] { return responder_.counters().arp.missed == 1; }));
     neighbours_.set(5001, kSqlIp, kSql);
     send({.packet = arp_frame({})});
     EXPECT_EQ(switch_.receive_packet_out().packet.size(), kMinimumFrameLength);
@@ -162,16 +341,16 @@ TEST_F(ResponderTest, DropsWhatTheSwitchDoesNotTake) {
         batch.insert(batch.end(), request.begin(), request.end());
     }
     std::uint64_t sent = 0;
-    while (responder_.counters().overflow == 0 && sent < 1'000'000) {
+    while (responder_.counters().arp.overflow == 0 && sent < 1'000'000) {
         switch_.send(batch);
         sent += kBatch;
     }
     ASSERT_TRUE(eventually([&] {
         const Counters counters = responder_.counters();
-        return counters.answered + counters.overflow == sent;
+        return counters.arp.answered + counters.arp.overflow == sent;
     }));
-    EXPECT_GT(responder_.counters().overflow, 0U);
-    for (std::uint64_t i = responder_.counters().answered; i > 0; --i) {
+    EXPECT_GT(responder_.counters().arp.overflow, 0U);
+    for (std::uint64_t i = responder_.counters().arp.answered; i > 0; --i) {
         ASSERT_EQ(switch_.receive_packet_out().packet.size(), kMinimumFrameLength);
     }
     send({.packet = arp_frame({})});

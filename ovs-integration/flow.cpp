@@ -241,6 +241,13 @@ FlowBuilder& FlowBuilder::match_ct_mark(std::uint32_t mark) {
     return *this;
 }
 
+FlowBuilder& FlowBuilder::match_ct_label(std::uint64_t low) {
+    ovs_u128 label{};
+    label.u64.lo = low;
+    match_set_ct_label(&impl_->match, label);
+    return *this;
+}
+
 FlowBuilder& FlowBuilder::match_ct_ip_proto(std::uint8_t protocol) {
     match_set_ct_nw_proto(&impl_->match, protocol);
     return *this;
@@ -416,6 +423,19 @@ FlowBuilder& FlowBuilder::check_longer(std::uint16_t bytes, unsigned reg, unsign
     return *this;
 }
 
+FlowBuilder& FlowBuilder::choose(unsigned reg, std::uint16_t count) {
+    ofpact_multipath* multipath = ofpact_put_MULTIPATH(&impl_->actions);
+    multipath->fields = NX_HASH_FIELDS_SYMMETRIC_L3L4_UDP;
+    multipath->basis = 0;
+    multipath->algorithm = NX_MP_ALG_HRW;
+    multipath->max_link = static_cast<std::uint16_t>(count - 1);
+    multipath->arg = 0;
+    multipath->dst.field = mf_from_id(static_cast<mf_field_id>(MFF_REG0 + reg));
+    multipath->dst.ofs = 0;
+    multipath->dst.n_bits = 16;
+    return *this;
+}
+
 FlowBuilder& FlowBuilder::output_in_port() {
     ofpact_put_OUTPUT(&impl_->actions)->port = OFPP_IN_PORT;
     return *this;
@@ -454,12 +474,19 @@ FlowBuilder& FlowBuilder::ct(const CtAction& action) {
     ct->zone_src.field = nullptr;
     ct->alg = 0;
     ct->recirc_table = action.next_table.value_or(NX_CT_RECIRC_NONE);
-    if (action.mark) {
+    if (action.mark || action.label) {
         const std::uint32_t header = actions->size;
         ofpbuf_pull(actions, header);
-        mf_value mark{};
-        mark.be32 = htonl(*action.mark);
-        impl_->set_field(MFF_CT_MARK, mark);
+        if (action.mark) {
+            mf_value mark{};
+            mark.be32 = htonl(*action.mark);
+            impl_->set_field(MFF_CT_MARK, mark);
+        }
+        if (action.label) {
+            mf_value label{};
+            label.be128.be64.lo = htobe64(*action.label);
+            impl_->set_field(MFF_CT_LABEL, label);
+        }
         actions->header = ofpbuf_push_uninit(actions, header);
         ct = static_cast<ofpact_conntrack*>(actions->header);
     }

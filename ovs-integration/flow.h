@@ -57,6 +57,7 @@ struct CtAction {
     bool commit = false;
     std::optional<std::uint8_t> next_table{};  // Recirculates there with ct_state set.
     std::optional<std::uint32_t> mark{};       // With commit: the connection's ct_mark.
+    std::optional<std::uint64_t> label{};      // With commit: its ct_label's low 64 bits.
 };
 
 // The controller() action. Every packet-in is metered: `meter` has no default on purpose.
@@ -105,6 +106,7 @@ class FlowBuilder {
     // `set` of the bits in `mask`; a bit of `mask` not in `set` must be clear.
     FlowBuilder& match_ct_state(std::uint32_t set, std::uint32_t mask);
     FlowBuilder& match_ct_mark(std::uint32_t mark);
+    FlowBuilder& match_ct_label(std::uint64_t low);  // The low 64 bits; the others are zero.
     // The connection's first packet (ct_nw_src and so on); needs match_eth_type(), and a match on
     // CtState::Tracked with one that only a valid connection has (New, Established, Reply, …).
     FlowBuilder& match_ct_ip_proto(std::uint8_t protocol);
@@ -142,6 +144,10 @@ class FlowBuilder {
     FlowBuilder& clear_in_port();
     // Sets the bit if the frame, from its Ethernet header on, is longer than `bytes`.
     FlowBuilder& check_longer(std::uint16_t bytes, unsigned reg, unsigned bit);
+    // A number below `count` into the register: by the packet's 5-tuple, and so that few packets
+    // change theirs when `count` does (highest random weight). Both directions of a connection get
+    // the same.
+    FlowBuilder& choose(unsigned reg, std::uint16_t count);
     FlowBuilder& output_in_port();
     FlowBuilder& output(std::uint32_t ofport);
     FlowBuilder& output_reg(unsigned reg);

@@ -11,6 +11,7 @@ namespace {
 
 void take_in(const policy::PortView& port, const policy::Attachment& attachment, StageFlow& flow,
              std::uint64_t cookie, FlowSet& out) {
+    flow->set_metadata(attachment.network);
     flow.set(Reg::Vsid, attachment.vsid).set(Reg::Source, port.ofport);
     if (attachment.vlan != 0) {
         flow.set(Reg::SourceVlan, tci_of(attachment.vlan));

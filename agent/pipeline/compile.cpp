@@ -27,6 +27,7 @@ FlowSet compile(const policy::HostView& host) {
     router_host(cookie, out);
     route_host(cookie, out);
     resolve_host(cookie, out);
+    balance_host(cookie, out);
     local_host(cookie, out);
     mapping_host(cookie, out);
     replicate_host(cookie, out);
@@ -81,6 +82,12 @@ FlowSet compile(const policy::RouterView& router) {
     return out;
 }
 
+FlowSet compile(const policy::VipView& vip) {
+    FlowSet out;
+    balance_vip(vip, cookie_of(policy::ObjectKind::Vip, tell_of(vip.address.to_string())), out);
+    return out;
+}
+
 FlowSet compile(const policy::Model& model, const policy::ObjectId& id) {
     const auto of = [](const auto& view) { return view ? compile(*view) : FlowSet{}; };
     switch (id.kind) {
@@ -96,6 +103,8 @@ FlowSet compile(const policy::Model& model, const policy::ObjectId& id) {
             return of(model.mac(id));
         case policy::ObjectKind::Router:
             return of(model.router(id));
+        case policy::ObjectKind::Vip:
+            return of(model.vip(id));
     }
     return {};
 }

@@ -17,5 +17,6 @@ namespace hnv::pipeline {
 [[nodiscard]] FlowSet compile(const policy::PeerView& peer);
 [[nodiscard]] FlowSet compile(const policy::MacView& mac);
 [[nodiscard]] FlowSet compile(const policy::RouterView& router);
+[[nodiscard]] FlowSet compile(const policy::VipView& vip);
 
 }  // namespace hnv::pipeline

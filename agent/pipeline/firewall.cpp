@@ -102,7 +102,7 @@ constexpr Path kInbound{Direction::Inbound,      Reg::Destination,
         return static_cast<std::uint16_t>(port.ofport);
     }
     const std::uint32_t both = port.ofport << 12 | attachment.vlan;
-    return static_cast<std::uint16_t>(0x8000U | (both * 0x9e3779b1U) >> 17);
+    return static_cast<std::uint16_t>(0x8000U | (both * 0x9e3779b1U) >> 18);
 }
 
 class PortFirewall {
@@ -186,21 +186,31 @@ class PortFirewall {
     }
 
     // A layer's rules for the packets that begin or continue a connection in the path's direction.
+    // What a fragment does not show is taken from its connection.
     void forward(const Path& path, RuleLayer layer, Table table, Table next) {
         using ovs::CtState;
         const auto judge = [&](std::uint16_t flow_priority, const RuleMatch& match,
                                RuleAction action) {
+            const auto fragment = [&](ovs::Fragment which) {
+                StageFlow flow = of_port(path, table, flow_priority);
+                flow->match_ct_state(bits(CtState::Tracked),
+                                     bits(CtState::Tracked, CtState::Reply, CtState::Invalid));
+                apply_to_connection(match, flow);
+                flow->match_fragment(which);
+                finish(flow, action, next);
+            };
+            if (match.later_fragment) {
+                return fragment(ovs::Fragment::Later);
+            }
             StageFlow flow = of_port(path, table, flow_priority);
             flow->match_ct_state(bits(CtState::Tracked), bits(CtState::Tracked, CtState::Reply));
             apply(match, flow);
             finish(flow, action, next);
             if (match.has_ports()) {
-                StageFlow first = of_port(path, table, flow_priority);
-                first->match_ct_state(bits(CtState::Tracked),
-                                      bits(CtState::Tracked, CtState::Reply, CtState::Invalid));
-                apply_to_connection(match, first);
-                first->match_fragment(ovs::Fragment::First);
-                finish(first, action, next);
+                fragment(ovs::Fragment::First);
+            } else if (match.protocol && match.eth_type == wire::kIpv6) {
+                // The protocol of a later fragment is "fragment" (44) there.
+                fragment(ovs::Fragment::Later);
             }
         };
         each_rule(layer, path.direction, judge);

@@ -99,8 +99,6 @@ void apply(const RuleMatch& match, StageFlow& flow) {
     }
     if (match.has_ports()) {
         flow->match_fragment(ovs::Fragment::No);
-    } else if (match.later_fragment) {
-        flow->match_fragment(ovs::Fragment::Later);
     }
     if (match.source_port) {
         flow->match_tp_src(match.source_port->value, match.source_port->mask);

@@ -36,7 +36,8 @@ struct RuleMatch {
 // that its addresses and protocols allow, and one that blocks leaves them to the next rule.
 [[nodiscard]] std::vector<RuleMatch> expand(const policy::RuleSpec& rule);
 
-// To the packet itself; of a rule with ports, to packets that are no fragments.
+// To the packet itself; of a rule with ports, to packets that are no fragments. Not for
+// later_fragment.
 void apply(const RuleMatch& match, StageFlow& flow);
 // To the first packet of the connection that the packet belongs to.
 void apply_to_connection(const RuleMatch& match, StageFlow& flow);

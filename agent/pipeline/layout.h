@@ -5,6 +5,9 @@
 //                               └▶ FirewallOut* ─▶ Router ─┬▶ Route ─▶ Resolve ─┐
 //   tunnel ▶ Classify ─▶ TunnelGuard ──────────────────────┤                    │
 //                                                          ▼◀───────────────────┘
+//                                                      Returning      (Balance ─▶ Affinity ─▶
+//                                                      Select
+//                                                          ▼           before it, if balanced)
 //                    ┌────────────────────────────────── Local ─▶ FirewallIn* ─▶ Deliver ─▶ guest
 //                    │ (multicast)                         │ ▲
 //                    ▼                                     ▼ │ (not a local MAC)
@@ -33,6 +36,10 @@ enum class Table : std::uint8_t {
     Router,                 // Packets for the distributed router; all others are bridged.
     Route,                  // (network, destination) → subnet or next hop.
     Resolve,                // (VSID, CA) → MAC, for what was routed.
+    Balance,                // Which of several backends: what the connection is known by.
+    Affinity,               // A known connection goes on to its backend.
+    Select,                 // A new one gets a backend.
+    Returning,              // What comes back from a balanced address.
     Local,                  // (VSID, destination MAC) → a port of this host.
     Mapping,                // (VSID, destination MAC) → provider address.
     Replicate,              // Broadcast and multicast of a subnet.
@@ -62,6 +69,7 @@ enum class Reg : unsigned {
     Routed = 10,          // 1: by the distributed router, whose MAC it is to leave with.
     MarkV4 = 11,          // The sender's routing compartments in the underlay (pkt_mark), by the
     MarkV6 = 12,          // version of IP that carries the tunnel.
+    Backend = 13,         // Which of the backends of a balanced address is to have it.
 };
 
 enum class Origin : std::uint32_t { Guest = 0, Tunnel = 1 };

@@ -8,7 +8,7 @@ void resolve_mac(const policy::MacView& mac, std::uint64_t cookie, FlowSet& out)
         StageFlow flow(Table::Resolve, priority::kNormal);
         flow.match(Reg::Vsid, mac.vsid);
         flow->match_ip_dst({ca, ca.is_v4() ? 32U : 128U}).set_eth_dst(mac.mac);
-        flow.go(Table::Local, out, cookie);
+        flow.go(Table::Returning, out, cookie);
     }
 }
 

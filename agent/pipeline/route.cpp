@@ -89,7 +89,7 @@ void route_router(const policy::RouterView& router, std::uint64_t cookie, FlowSe
         }
         flow->match_ip_dst(route.prefix).set_eth_dst(route.mac);
         pass_on(flow, route.vsid);
-        flow.go(Table::Local, out, cookie);
+        flow.go(Table::Returning, out, cookie);
     }
 }
 

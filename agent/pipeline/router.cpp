@@ -14,15 +14,13 @@ void router_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, FlowS
     for (const std::uint16_t family : {wire::kIpv4, wire::kIpv6}) {
         StageFlow flow(Table::Router, priority::kNormal);
         flow.match(Reg::Vsid, subnet.vsid);
-        flow->match_eth_dst(subnet.router->mac)
-            .match_eth_type(family)
-            .set_metadata(subnet.router->network);
+        flow->match_eth_dst(subnet.router->mac).match_eth_type(family);
         flow.go(Table::Route, out, cookie);
     }
 }
 
 void router_host(std::uint64_t cookie, FlowSet& out) {
-    StageFlow(Table::Router, priority::kMiss).go(Table::Local, out, cookie);
+    StageFlow(Table::Router, priority::kMiss).go(Table::Returning, out, cookie);
 }
 
 }  // namespace hnv::pipeline

@@ -46,6 +46,10 @@ void route_host(std::uint64_t cookie, FlowSet& out);
 void resolve_mac(const policy::MacView& mac, std::uint64_t cookie, FlowSet& out);
 void resolve_host(std::uint64_t cookie, FlowSet& out);
 
+// balance.cpp
+void balance_vip(const policy::VipView& vip, std::uint64_t cookie, FlowSet& out);
+void balance_host(std::uint64_t cookie, FlowSet& out);
+
 // local.cpp
 void local_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 void local_host(std::uint64_t cookie, FlowSet& out);

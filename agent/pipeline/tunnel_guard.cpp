@@ -11,7 +11,7 @@ namespace {
 void accept(policy::NetworkKey network, const IpAddress& pa, std::uint64_t cookie, FlowSet& out) {
     StageFlow flow(Table::TunnelGuard, priority::kNormal);
     flow->match_metadata(network).match_tun_src(pa);
-    flow.go(Table::Local, out, cookie);
+    flow.go(Table::Returning, out, cookie);
 }
 
 }  // namespace

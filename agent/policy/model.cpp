@@ -146,6 +146,9 @@ void Model::for_each_object(const std::function<void(const ObjectId&)>& visit) c
         for (const auto& [mac, first] : subnet->by_mac) {
             visit({ObjectKind::Mac, subnet->number, mac.bits()});
         }
+        for (const auto& [ca, number] : subnet->vips) {
+            visit({ObjectKind::Vip, subnet->number, number});
+        }
     }
 }
 

@@ -103,6 +103,7 @@ class Model {
     [[nodiscard]] std::optional<PeerView> peer(const ObjectId& id) const;
     [[nodiscard]] std::optional<MacView> mac(const ObjectId& id) const;
     [[nodiscard]] std::optional<RouterView> router(const ObjectId& id) const;
+    [[nodiscard]] std::optional<VipView> vip(const ObjectId& id) const;
     // Every object that may own flows.
     void for_each_object(const std::function<void(const ObjectId&)>& visit) const;
     // The row that a person would change to change the object.
@@ -137,11 +138,13 @@ class Model {
     void unbind(const Uuid& router, const Uuid& subnet);
     void check_router(const Uuid& row);
     void check_routes(RouterRecord& router);
-    void touch_router(const RouterRecord& router);
+    void touch_router(RouterRecord& router);
+    void note_network(SubnetRecord& subnet, NetworkKey network);
     void note_routed(SubnetRecord& subnet);
     [[nodiscard]] const RouterRecord* router_of(const SubnetRecord& subnet) const;
-    [[nodiscard]] std::vector<const SubnetRecord*> subnets_of(const RouterRecord& router) const;
+    [[nodiscard]] std::vector<SubnetRecord*> subnets_of(const RouterRecord& router) const;
     [[nodiscard]] std::optional<NetworkKey> network_of(const RouterRecord& router) const;
+    [[nodiscard]] NetworkKey network_of(const SubnetRecord& subnet) const;
     [[nodiscard]] std::optional<RouterView::Route> resolve(const RouterRecord& router,
                                                            const StaticRoute& route) const;
 
@@ -162,6 +165,7 @@ class Model {
     void touch_mac(SubnetRecord& subnet, const MacAddress& mac);
     void touch_ca(SubnetRecord& subnet, const IpAddress& ca);
     void resolve_cas();
+    void resolve_vip(SubnetRecord& subnet, const IpAddress& ca, const MappingRecord* first);
     void check_conflicts(const MappingRecord* first, FaultKey key);
 
     // model_provider_addresses.cpp

@@ -271,6 +271,7 @@ void Model::check_conflicts(const MappingRecord* first, FaultKey key) {
 void Model::resolve_cas() {
     for (const auto& [subnet, ca] : std::exchange(touched_cas_, {})) {
         const auto entry = subnet->by_ca.find(ca);
+        resolve_vip(*subnet, ca, entry == subnet->by_ca.end() ? nullptr : entry->second);
         if (entry != subnet->by_ca.end()) {
             check_conflicts(entry->second, FaultKey::CaConflict);
             for (const MappingRecord* each = entry->second; each != nullptr;
@@ -291,6 +292,66 @@ void Model::resolve_cas() {
             neighbours_.set(subnet->spec->vsid, ca, entry->second->mac);
         }
     }
+}
+
+// An address whose first mapping is load_balanced is shared by all that are, even while there is
+// but one: its connections must be known when the second comes.
+void Model::resolve_vip(SubnetRecord& subnet, const IpAddress& ca, const MappingRecord* first) {
+    const auto known = subnet.vips.find(ca);
+    const bool shared = first != nullptr && first->type == MappingType::LoadBalanced &&
+                        !subnet.gateways.contains(ca);
+    if (!shared && known == subnet.vips.end()) {
+        return;
+    }
+    if (const RouterRecord* router = router_of(subnet)) {
+        for (const SubnetRecord* sibling : subnets_of(*router)) {
+            const auto same = sibling->vips.find(ca);
+            if (same != sibling->vips.end()) {
+                touch(ObjectKind::Vip, sibling->number, same->second);
+            }
+        }
+    }
+    if (known != subnet.vips.end()) {
+        touch(ObjectKind::Vip, subnet.number, known->second);
+        if (!shared) {
+            subnet.vips_by_number.erase(known->second);
+            subnet.vips.erase(known);
+        }
+    } else if (shared) {
+        const std::uint32_t number = next_number_++;
+        subnet.vips.emplace(ca, number);
+        subnet.vips_by_number.emplace(number, ca);
+        touch(ObjectKind::Vip, subnet.number, number);
+    }
+}
+
+std::optional<VipView> Model::vip(const ObjectId& id) const {
+    const auto entry = subnets_by_number_.find(id.owner);
+    if (entry == subnets_by_number_.end() || !entry->second->in_force) {
+        return std::nullopt;
+    }
+    const SubnetRecord& subnet = *entry->second;
+    const auto known = subnet.vips_by_number.find(static_cast<std::uint32_t>(id.detail));
+    if (known == subnet.vips_by_number.end()) {
+        return std::nullopt;
+    }
+    VipView view{subnet.spec->vsid, network_of(subnet), known->second, {}, true};
+    if (const RouterRecord* router = router_of(subnet)) {
+        const auto siblings = subnets_of(*router);
+        view.first_of_network = std::ranges::none_of(siblings, [&](const SubnetRecord* other) {
+            return other->spec->vsid < view.vsid && other->vips.contains(view.address);
+        });
+    }
+    for (const MappingRecord* each = subnet.by_ca.at(known->second); each != nullptr;
+         each = each->next_of_ca) {
+        if (each->type == MappingType::LoadBalanced) {
+            view.backends.push_back(each->mac);
+        }
+    }
+    std::ranges::sort(view.backends);
+    view.backends.erase(std::unique(view.backends.begin(), view.backends.end()),
+                        view.backends.end());
+    return view;
 }
 
 std::optional<PeerView> Model::peer(const ObjectId& id) const {
@@ -331,10 +392,9 @@ std::optional<MacView> Model::mac(const ObjectId& id) const {
     const LocatorSpec& locator = *of_mac->second->locator->spec;
     MacView view{entry->second->spec->vsid, mac, locator, is_local_pa(locator.pa), {}};
     if (router_of(*entry->second) != nullptr) {
-        // Of MACs that share an address (load_balanced) the first is the one that is routed to.
         view.routed_cas = cas_of(*of_mac->second);
         std::erase_if(view.routed_cas,
-                      [&](const IpAddress& ca) { return entry->second->by_ca.at(ca)->mac != mac; });
+                      [&](const IpAddress& ca) { return entry->second->vips.contains(ca); });
     }
     return view;
 }

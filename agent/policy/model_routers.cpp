@@ -108,8 +108,8 @@ const RouterRecord* Model::router_of(const SubnetRecord& subnet) const {
 }
 
 // Its subnets in force, each once.
-std::vector<const SubnetRecord*> Model::subnets_of(const RouterRecord& router) const {
-    std::vector<const SubnetRecord*> subnets;
+std::vector<SubnetRecord*> Model::subnets_of(const RouterRecord& router) const {
+    std::vector<SubnetRecord*> subnets;
     for (const RouterSpec::Binding& binding : router.spec.bindings) {
         const auto entry = subnets_.find(binding.subnet);
         if (entry != subnets_.end() && router_of(*entry->second) == &router &&
@@ -128,17 +128,43 @@ std::optional<NetworkKey> Model::network_of(const RouterRecord& router) const {
     return lowest;
 }
 
+// A subnet that nothing routes is a network of its own. Precondition: the subnet is in force.
+NetworkKey Model::network_of(const SubnetRecord& subnet) const {
+    const RouterRecord* router = router_of(subnet);
+    return router != nullptr ? *network_of(*router) : subnet.spec->vsid;
+}
+
 // Its routes, and what leads there from its subnets.
-void Model::touch_router(const RouterRecord& router) {
+void Model::touch_router(RouterRecord& router) {
     touch(ObjectKind::Router, router.number);
-    for (const SubnetRecord* subnet : subnets_of(router)) {
+    const auto network = network_of(router);
+    for (SubnetRecord* subnet : subnets_of(router)) {
         touch(ObjectKind::Subnet, subnet->number);
+        note_network(*subnet, *network);
+        for (const auto& [ca, number] : subnet->vips) {
+            touch(ObjectKind::Vip, subnet->number, number);
+        }
+    }
+}
+
+void Model::note_network(SubnetRecord& subnet, NetworkKey network) {
+    if (std::exchange(subnet.network, network) == network) {
+        return;
+    }
+    for (PortRecord* port : subnet.ports) {
+        touch_port(*port);
+    }
+    for (const auto& [ca, number] : subnet.vips) {
+        touch(ObjectKind::Vip, subnet.number, number);
     }
 }
 
 // Only a routed subnet's addresses are resolved to MACs in the switch.
 void Model::note_routed(SubnetRecord& subnet) {
     const bool routed = router_of(subnet) != nullptr;
+    if (subnet.in_force) {
+        note_network(subnet, network_of(subnet));
+    }
     if (!routed) {
         faults_.set({SourceTable::MsVtepLogicalSwitch, subnet.row}, FaultKey::NextHopUnmapped,
                     std::nullopt);

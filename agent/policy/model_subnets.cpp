@@ -121,6 +121,9 @@ void Model::touch_all_of(SubnetRecord& subnet) {
     for (const auto& [locator, count] : subnet.locators) {
         touch(ObjectKind::Peer, subnet.number, locator);
     }
+    for (const auto& [ca, number] : subnet.vips) {
+        touch(ObjectKind::Vip, subnet.number, number);
+    }
     for (PortRecord* port : subnet.ports) {
         touch_port(*port);
     }

@@ -21,6 +21,7 @@ enum class ObjectKind : std::uint8_t {
     Peer,    // A provider address that may send into a subnet.
     Mac,     // A MAC of a subnet, and its customer addresses.
     Router,  // The routes of a virtual network.
+    Vip,     // An address that several MACs share (load_balanced).
 };
 
 // Tells objects apart within one life of the agent; never part of a flow.
@@ -30,12 +31,17 @@ enum class ObjectKind : std::uint8_t {
 //   Peer:   the subnet's number, the locator's number
 //   Mac:    the subnet's number, the MAC's 48 bits
 //   Router: the router's number, 0
+//   Vip:    the subnet's number, the address's number in the model
 struct ObjectId {
     ObjectKind kind{};
     std::uint32_t owner = 0;
     std::uint64_t detail = 0;
     auto operator<=>(const ObjectId&) const = default;
 };
+
+// A virtual network in the switch: the lowest VSID of its subnets, since a VSID belongs to one
+// network.
+using NetworkKey = std::uint32_t;
 
 struct HostView {
     std::uint32_t vxlan_ofport = 0;  // 0: there is no such port yet.
@@ -56,6 +62,7 @@ struct Attachment {
     };
     std::uint16_t vlan = 0;  // 0: untagged.
     std::uint32_t vsid = 0;
+    NetworkKey network = 0;
     MacAddress mac;
     std::vector<IpAddress> cas;
     std::optional<Router> router{};  // nullopt: nothing routes the subnet.
@@ -74,10 +81,6 @@ struct PortView {
     std::optional<std::uint32_t> arp_limit_pps;
     std::vector<RuleSpec> rules;  // Enabled and valid ones, by layer, direction, priority, id.
 };
-
-// A virtual network in the switch: the lowest VSID of its subnets, since a VSID belongs to one
-// network.
-using NetworkKey = std::uint32_t;
 
 struct RouterView {
     struct Connected {
@@ -142,6 +145,15 @@ struct MacView {
     LocatorSpec locator;
     bool local_pa = false;  // The mapping says "here"; a port here is served before it is asked.
     std::vector<IpAddress> routed_cas{};  // Its addresses, in a subnet that has a router.
+};
+
+struct VipView {
+    std::uint32_t vsid = 0;
+    NetworkKey network = 0;
+    IpAddress address;
+    std::vector<MacAddress> backends;  // Ascending; one at least.
+    // Should two subnets of the network share it, what comes back is the first one's.
+    bool first_of_network = true;
 };
 
 enum class PortState : std::uint8_t { Unplugged, Blocked, Active };

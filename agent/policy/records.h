@@ -107,6 +107,9 @@ struct SubnetRecord {
     std::unordered_map<IpAddress, MappingRecord*> by_ca;
     std::map<std::uint32_t, LocatorUse> locators;
     std::size_t mappings = 0;
+    // Addresses that are shared, and their numbers.
+    std::map<IpAddress, std::uint32_t> vips;
+    std::unordered_map<std::uint32_t, IpAddress> vips_by_number;
     // Rows of Mcast_Macs_Remote, by group: the locator sets that they name.
     std::map<std::optional<MacAddress>, Claims<Uuid>> groups;
     // Of the groups in force, as of the last commit.
@@ -118,7 +121,9 @@ struct SubnetRecord {
     Claims<std::vector<IpPrefix>> bindings;
     // The gateways that the neighbour table answers for.
     std::set<IpAddress> gateways;
-    bool routed = false;  // It was at the last commit.
+    // As of the last commit.
+    bool routed = false;
+    NetworkKey network = 0;
 };
 
 struct PortRecord {

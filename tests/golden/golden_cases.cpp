@@ -27,6 +27,7 @@ PortView sql_port() {
     port.active = true;
     port.attachments = {{0,
                          5001,
+                         5000,
                          mac(kSqlMac),
                          {ip("10.1.1.11")},
                          policy::Attachment::Router{policy::Model::kDefaultRouterMac,
@@ -115,8 +116,9 @@ FlowSet port_trunk() {
     policy::Attachment tagged = port.attachments[0];
     tagged.vlan = 10;
     tagged.vsid = 6001;
+    tagged.network = 6001;
     port.attachments.push_back(tagged);
-    port.attachments.push_back({20, 7001, mac(kSqlMac), {ip("10.7.0.11")}, std::nullopt});
+    port.attachments.push_back({20, 7001, 7001, mac(kSqlMac), {ip("10.7.0.11")}, std::nullopt});
     port.mark_v4 = 0x101;
     port.mark_v6 = 0x202;
     return compile(port);
@@ -161,6 +163,11 @@ FlowSet subnet_per_vm() {
     view.members = {{mac(kWebMac), {Encapsulation::Vxlan, ip("192.168.2.20")}},
                     {mac(kWebMac + 1), {Encapsulation::Vxlan, ip("192.168.2.20")}}};
     return compile(view);
+}
+
+FlowSet vip() {
+    return compile(
+        policy::VipView{5001, 5000, ip("10.1.1.100"), {mac(kSqlMac), mac(kWebMac)}, true});
 }
 
 FlowSet subnet_alone() {
@@ -255,6 +262,7 @@ const std::vector<GoldenCase>& golden_cases() {
         {"subnet_groups", subnet_groups},
         {"subnet_per_vm", subnet_per_vm},
         {"subnet_alone", subnet_alone},
+        {"vip", vip},
         {"subnet_with_vxlan_alone", subnet_with_vxlan_alone},
         {"router", router},
         {"peer_over_ipv4", peer_over_ipv4},

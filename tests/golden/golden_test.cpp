@@ -142,10 +142,10 @@ TEST(GoldenRoute, APacketWhoseTtlRunsOutEndsBeforeItIsRouted) {
     EXPECT_EQ(
         expired,
         (std::set<std::string>{
-            "table=9, priority=2000,ip,nw_ttl=0 actions=set_field:0x1->reg8,goto_table:21",
-            "table=9, priority=2000,ip,nw_ttl=1 actions=set_field:0x1->reg8,goto_table:21",
-            "table=9, priority=2000,ipv6,nw_ttl=0 actions=set_field:0x1->reg8,goto_table:21",
-            "table=9, priority=2000,ipv6,nw_ttl=1 actions=set_field:0x1->reg8,goto_table:21"}));
+            "table=9, priority=2000,ip,nw_ttl=0 actions=set_field:0x1->reg8,goto_table:25",
+            "table=9, priority=2000,ip,nw_ttl=1 actions=set_field:0x1->reg8,goto_table:25",
+            "table=9, priority=2000,ipv6,nw_ttl=0 actions=set_field:0x1->reg8,goto_table:25",
+            "table=9, priority=2000,ipv6,nw_ttl=1 actions=set_field:0x1->reg8,goto_table:25"}));
     EXPECT_GT(highest_route, 0U);
     EXPECT_LT(highest_route, pipeline::priority::kTtl);
 }
@@ -197,7 +197,7 @@ TEST(GoldenRegisters, NoTwoUsesShareOne) {
     const std::vector<Reg> all{
         Reg::Vsid,   Reg::Source,     Reg::Destination,     Reg::Origin, Reg::Encapsulation,
         Reg::Part,   Reg::SourceVlan, Reg::DestinationVlan, Reg::Reason, Reg::Mtu,
-        Reg::Routed, Reg::MarkV4,     Reg::MarkV6};
+        Reg::Routed, Reg::MarkV4,     Reg::MarkV6,          Reg::Backend};
     EXPECT_EQ(std::set<Reg>(all.begin(), all.end()).size(), all.size());
 }
 

@@ -57,9 +57,24 @@ class Guest:
             f"addr add {self.address} broadcast + dev {NIC}",
             f"link set {NIC} up"])
         netns.no_offloads(self.namespace, NIC)
+        self._prepare_host_end()
+        self.plug()
+
+    def _prepare_host_end(self):
+        home = self.host.namespace
         netns.no_offloads(home, self.interface)
         # A host end with an address family of its own would talk on the guest's wire.
         netns.write_sysctls(home, {f"net/ipv6/conf/{self.interface}/disable_ipv6": 1})
+
+    def move(self, host):
+        """To another host, as a live migration does it: the guest runs on, with its MAC, its
+        addresses and its connections; its port goes here and comes there."""
+        self.unplug()
+        netns.ip_batch(self.host.namespace, [
+            f"link set {self.interface} netns {host.namespace}"])
+        self.host = host
+        self._prepare_host_end()
+        netns.ip_batch(host.namespace, [f"link set {self.interface} up"])
         self.plug()
 
     def plug(self):

@@ -1,5 +1,6 @@
 """A host: its uplink, its Open vSwitch, its provider address."""
 
+import ipaddress
 import os
 import re
 from dataclasses import dataclass
@@ -36,13 +37,13 @@ class Flow:
 class Host:
     """Made by `Lab.add_host`. All its files are below the lab's state directory."""
 
-    def __init__(self, lab, name, interface, *, gateway, segment):
+    def __init__(self, lab, name, interface, *, gateway):
         self.lab = lab
         self.name = name
         self.interface = interface  # the provider address with its prefix length
         self.pa = str(interface.ip)
         self.gateway = gateway
-        self.segment = segment
+        self.interface6 = self.pa6 = self.gateway6 = None  # see add_ipv6
         self.wire = f"to-{name}"[:15]  # the router's end of the uplink
         self.directory = os.path.join(lab.state_dir, name)
         self.ovs_dir = os.path.join(self.directory, "ovs")
@@ -65,14 +66,7 @@ class Host:
         self._add_underlay_bridge()
 
     def _add_uplink(self):
-        router = self.lab.router
-        netns.ip_batch(self.namespace, [
-            f"link add {UPLINK} mtu 1600 type veth peer name {self.wire} netns {router}",
-            f"link set {UPLINK} up"])
-        netns.ip_batch(router, [
-            f"link set {self.wire} mtu 1600 master {self.segment} up"])
-        netns.no_offloads(self.namespace, UPLINK)
-        netns.no_offloads(router, self.wire)
+        self.lab.attach(self.namespace, UPLINK, self.wire, self.interface.network)
         # The kernel hears the NIC besides the bridge that has it as a port. Unless told to keep
         # quiet it answers ARP for the provider address with the NIC's MAC, and then refuses the
         # tunnel packets that come for it.
@@ -89,6 +83,21 @@ class Host:
             f"addr add {self.interface} dev {UNDERLAY_BRIDGE}",
             f"route add default via {self.gateway}"])
         wait_until(lambda: self.pa in self.appctl("ovs/route/show"), "the switch knows its route")
+
+    def add_ipv6(self, address):
+        """A provider address of IPv6 (CIDR) besides; the router is the lowest of its subnet."""
+        self.interface6 = ipaddress.IPv6Interface(address)
+        self.pa6 = str(self.interface6.ip)
+        self.gateway6 = str(self.interface6.network[1])
+        self.lab.add_ipv6_segment(self.interface.network, self.interface6.network)
+        netns.write_sysctls(self.namespace, {
+            "net/ipv6/conf/lo/disable_ipv6": 0, f"net/ipv6/conf/{UNDERLAY_BRIDGE}/accept_dad": 0,
+            f"net/ipv6/conf/{UNDERLAY_BRIDGE}/accept_ra": 0,
+            f"net/ipv6/conf/{UNDERLAY_BRIDGE}/disable_ipv6": 0})
+        netns.ip_batch(self.namespace, [
+            f"addr add {self.interface6} dev {UNDERLAY_BRIDGE} nodad",
+            f"route add default via {self.gateway6}"])
+        wait_until(lambda: self.pa6 in self.appctl("ovs/route/show"), "the switch knows its route")
 
     def start_ovsdb(self):
         database = os.path.join(self.ovs_dir, "conf.db")
@@ -172,10 +181,11 @@ class Host:
         """Whether the underlay carries packets to the other host's provider address."""
         return self.pings(other.pa, count)
 
-    def resolves_router(self):
+    def resolves_router(self, gateway=None):
         """Makes the host ask for its router's MAC; whether its switch has heard the answer."""
+        gateway = gateway or self.gateway
         self.run("ip", "neigh", "flush", "dev", UNDERLAY_BRIDGE)
-        return self.pings(self.gateway) and self.gateway in self.appctl("tnl/neigh/show").split()
+        return self.pings(gateway) and gateway in self.appctl("tnl/neigh/show").split()
 
     def pings(self, address, count=1):
         done = self.run("ping", "-n", "-c", count, "-W", "1", address, check=False)

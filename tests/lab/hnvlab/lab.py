@@ -97,9 +97,7 @@ class Lab:
         The router is the lowest address of the provider subnet.
         """
         interface = ipaddress.IPv4Interface(address)
-        segment = self._add_segment(interface.network)
-        host = Host(self, name, interface, gateway=str(interface.network[1]), segment=segment,
-                    **options)
+        host = Host(self, name, interface, gateway=str(interface.network[1]), **options)
         self.hosts[name] = host
         host.raise_()
         return host
@@ -114,6 +112,31 @@ class Lab:
                 f"addr add {network[1]}/{network.prefixlen} dev {name}"])
             self._segments.add(name)
         return name
+
+    def add_ipv6_segment(self, network, network6):
+        """Gives the router's bridge for a provider subnet an IPv6 subnet besides."""
+        name = self._add_segment(network)
+        netns.write_sysctls(self.router, {
+            "net/ipv6/conf/lo/disable_ipv6": 0, "net/ipv6/conf/all/forwarding": 1,
+            f"net/ipv6/conf/{name}/accept_dad": 0, f"net/ipv6/conf/{name}/disable_ipv6": 0})
+        netns.ip_batch(self.router, [
+            f"addr replace {network6[1]}/{network6.prefixlen} dev {name} nodad"])
+
+    def attach(self, namespace, interface, wire, network):
+        """Gives a namespace an interface in a provider subnet; `wire` is the router's end.
+
+        Returns the router's bridge for the subnet.
+        """
+        segment = self._add_segment(network)
+        netns.ip_batch(namespace, [
+            f"link add {interface} mtu {UNDERLAY_MTU} type veth peer name {wire} "
+            f"netns {self.router}",
+            f"link set {interface} up"])
+        netns.ip_batch(self.router, [
+            f"link set {wire} mtu {UNDERLAY_MTU} master {segment} up"])
+        netns.no_offloads(namespace, interface)
+        netns.no_offloads(self.router, wire)
+        return segment
 
     def capture_underlay(self, host):
         """A capture on the wire between the router and a host."""

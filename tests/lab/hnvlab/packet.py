@@ -1,7 +1,8 @@
 """Frames: taking apart what was captured, and building what is sent.
 
-Only what the lab looks at: Ethernet, ARP (RFC 826), IPv4 (RFC 791), ICMP, UDP, TCP ports and VXLAN
-(RFC 7348). Addresses are text, in the spelling that the agent writes.
+Only what the lab looks at: Ethernet, ARP (RFC 826), IPv4 (RFC 791) and IPv6 (RFC 8200) without
+extension headers, ICMP, UDP, TCP ports, VXLAN (RFC 7348) and NVGRE (RFC 7637). Addresses are text,
+in the spelling that the agent writes.
 """
 
 import ipaddress
@@ -12,7 +13,8 @@ ETH_IPV4 = 0x0800
 ETH_ARP = 0x0806
 ETH_IPV6 = 0x86DD
 ETH_EXPERIMENTAL = 0x88B5  # IEEE 802 local experimental: the capture's own markers
-ICMP, TCP, UDP = 1, 6, 17
+ICMP, TCP, UDP, GRE, ICMPV6 = 1, 6, 17, 47, 58
+ETH_BRIDGED = 0x6558  # in GRE: an Ethernet frame
 VXLAN_PORT = 4789
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 
@@ -26,11 +28,11 @@ def mac_octets(text):
 
 
 def ip_text(octets):
-    return str(ipaddress.IPv4Address(octets))
+    return str(ipaddress.ip_address(octets))
 
 
 def ip_octets(text):
-    return ipaddress.IPv4Address(text).packed
+    return ipaddress.ip_address(text).packed
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,21 @@ class Arp:
 
 
 @dataclass(frozen=True)
-class Ipv4:
+class Ip:
+    """Of either version."""
     src: str
     dst: str
     protocol: int
-    ttl: int
+    ttl: int  # IPv6: the hop limit
     sport: int | None = None
     dport: int | None = None
-    icmp_type: int | None = None
+    icmp_type: int | None = None  # ICMP and ICMPv6
+    icmp_code: int | None = None
     payload: bytes = b""  # of UDP and ICMP; of TCP the segment with its header
+
+    @property
+    def version(self):
+        return ipaddress.ip_address(self.src).version
 
 
 @dataclass(frozen=True)
@@ -61,8 +69,9 @@ class Frame:
     src: str
     ethertype: int
     arp: Arp | None = None
-    ip: Ipv4 | None = None
-    vni: int | None = None
+    ip: Ip | None = None
+    vni: int | None = None  # VXLAN
+    gre_key: int | None = None  # NVGRE: VSID and FlowID
     inner: "Frame | None" = None
     time: float = field(default=0.0, compare=False)
     outgoing: bool = field(default=False, compare=False)
@@ -76,12 +85,12 @@ def parse(raw, time=0.0, outgoing=False):
     parts = {}
     if ethertype == ETH_ARP:
         parts["arp"] = _parse_arp(raw[14:])
-    elif ethertype == ETH_IPV4:
-        parts["ip"] = packet = _parse_ipv4(raw[14:])
-        if packet and packet.protocol == UDP and packet.dport == VXLAN_PORT:
-            if len(packet.payload) >= 8 and packet.payload[0] & 0x08:
-                parts["vni"] = int.from_bytes(packet.payload[4:7], "big")
-                parts["inner"] = parse(packet.payload[8:], time, outgoing)
+    elif ethertype in (ETH_IPV4, ETH_IPV6):
+        parts["ip"] = ip = (_parse_ipv4 if ethertype == ETH_IPV4 else _parse_ipv6)(raw[14:])
+        field_name, key, carried = _parse_tunnel(ip) if ip else (None, None, None)
+        if field_name:
+            parts[field_name] = key
+            parts["inner"] = parse(carried, time, outgoing)
     return Frame(raw, mac_text(raw[0:6]), mac_text(raw[6:12]), ethertype, time=time,
                  outgoing=outgoing, **parts)
 
@@ -101,17 +110,40 @@ def _parse_ipv4(body):
         return None
     header = (body[0] & 0xF) * 4
     total = struct.unpack_from("!H", body, 2)[0]
-    payload = body[header:total]
+    first_fragment = struct.unpack_from("!H", body, 6)[0] & 0x1FFF == 0
     base = {"src": ip_text(body[12:16]), "dst": ip_text(body[16:20]), "protocol": body[9],
             "ttl": body[8]}
-    first_fragment = struct.unpack_from("!H", body, 6)[0] & 0x1FFF == 0
-    if first_fragment and base["protocol"] in (TCP, UDP) and len(payload) >= 8:
+    return _parse_transport(base, body[header:total], first_fragment)
+
+
+def _parse_ipv6(body):
+    if len(body) < 40 or body[0] >> 4 != 6:
+        return None
+    length = struct.unpack_from("!H", body, 4)[0]
+    base = {"src": ip_text(body[8:24]), "dst": ip_text(body[24:40]), "protocol": body[6],
+            "ttl": body[7]}
+    return _parse_transport(base, body[40:40 + length], True)
+
+
+def _parse_transport(base, payload, readable):
+    if readable and base["protocol"] in (TCP, UDP) and len(payload) >= 8:
         sport, dport = struct.unpack_from("!HH", payload)
         rest = payload[8:] if base["protocol"] == UDP else payload
-        return Ipv4(**base, sport=sport, dport=dport, payload=rest)
-    if first_fragment and base["protocol"] == ICMP and len(payload) >= 8:
-        return Ipv4(**base, icmp_type=payload[0], payload=payload[8:])
-    return Ipv4(**base, payload=payload)
+        return Ip(**base, sport=sport, dport=dport, payload=rest)
+    if readable and base["protocol"] in (ICMP, ICMPV6) and len(payload) >= 8:
+        return Ip(**base, icmp_type=payload[0], icmp_code=payload[1], payload=payload[8:])
+    return Ip(**base, payload=payload)
+
+
+def _parse_tunnel(ip):
+    """(the Frame's field, the key, the frame that is carried), or three times None."""
+    body = ip.payload
+    if ip.protocol == UDP and ip.dport == VXLAN_PORT and len(body) >= 8 and body[0] & 0x08:
+        return "vni", int.from_bytes(body[4:7], "big"), body[8:]
+    if ip.protocol == GRE and len(body) >= 8 and body[:4] == struct.pack("!HH", 0x2000,
+                                                                         ETH_BRIDGED):
+        return "gre_key", int.from_bytes(body[4:8], "big"), body[8:]
+    return None, None, None
 
 
 def checksum(data):
@@ -140,10 +172,14 @@ def arp_frame(operation, sender_mac, sender_ip, target_ip, *, target_mac="00:00:
 def udp_frame(eth_dst, eth_src, ip_src, ip_dst, payload, *, sport=40000, dport=40001, ttl=64):
     """`payload` is bytes; the UDP checksum is left out, as IPv4 permits."""
     udp = struct.pack("!HHHH", sport, dport, 8 + len(payload), 0) + payload
-    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 1, 0, ttl, UDP, 0,
+    return ipv4_frame(eth_dst, eth_src, ip_src, ip_dst, UDP, udp, ttl=ttl)
+
+
+def ipv4_frame(eth_dst, eth_src, ip_src, ip_dst, protocol, payload, *, ttl=64):
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 1, 0, ttl, protocol, 0,
                        ip_octets(ip_src), ip_octets(ip_dst))
     head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
-    return ethernet(eth_dst, eth_src, ETH_IPV4, head + udp)
+    return ethernet(eth_dst, eth_src, ETH_IPV4, head + payload)
 
 
 def write_pcap(path, frames):

@@ -13,9 +13,11 @@ PREFIX = "10.1.1.0/24"
 
 @dataclass(frozen=True)
 class Tenant:
+    """A virtual subnet; those with the same rdid are one virtual network."""
     name: str
     vsid: int
     rdid: str
+    prefix: str = PREFIX
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,9 @@ def for_host(host, machines=MACHINES, acls=None):
     `acls` replaces the rules of the ports that it names: {port: [rule, …]}.
     """
     tenants = sorted({m.tenant for m in machines}, key=lambda tenant: tenant.vsid)
+    networks = {}
+    for tenant in tenants:
+        networks.setdefault(tenant.rdid, []).append(tenant)
     local = [m for m in machines if m.host == host]
     acls = acls or {}
     rules = [r for m in local for r in acls.get(m.name, allow_all(m.name))]
@@ -68,8 +73,9 @@ def for_host(host, machines=MACHINES, acls=None):
         "version": 1,
         "provider_addresses": [{"address": HOSTS[host], "uplink": "br-pa"}],
         "virtual_networks": [
-            {"id": tenant.rdid, "description": tenant.name, "routed": True,
-             "subnets": [{"vsid": tenant.vsid, "prefix": PREFIX}]} for tenant in tenants],
+            {"id": network[0].rdid, "description": network[0].name, "routed": True,
+             "subnets": [{"vsid": t.vsid, "prefix": t.prefix} for t in network]}
+            for network in networks.values()],
         "mappings": [mapping(m) for m in machines],
         "ports": [{"name": m.name, "vsid": m.tenant.vsid} for m in local],
         "acls": rules,

@@ -56,7 +56,7 @@ Agent::Agent(AgentConfig config)
       sequences_(server_),
       writer_(server_),
       fault_writer_(server_),
-      underlay_({config_.ovs_db, config_.bridge, config_.datapath_type}),
+      underlay_({config_.ovs_db, config_.bridge, config_.datapath_type, config_.ovs_run_dir}),
       connection_(management_socket(config_), "southbound"),
       southbound_(connection_, [this](const policy::ObjectId& object) { return compile(object); }),
       responder_(management_socket(config_), neighbours_) {
@@ -172,6 +172,9 @@ void Agent::on_commit(std::string_view database) {
         faults_.clear_row(row);
         model_.remove(row);
     }
+    if (database == "hnv_host") {
+        want_provider_addresses();
+    }
     take_carried_addresses();
     const std::vector<policy::ObjectId> changed = model_.commit();
     sequences_.on_applied(database, southbound_.apply(changed));
@@ -224,6 +227,14 @@ void Agent::turn() {
     }
 }
 
+void Agent::want_provider_addresses() {
+    std::vector<underlay::ProviderAddressConfig> wanted;
+    model_.for_each_provider_address([&](const Uuid&, const policy::ProviderAddressSpec& spec) {
+        wanted.push_back({spec.address, spec.gateway, spec.vlan, spec.mac, spec.uplink});
+    });
+    underlay_.set_provider_addresses(std::move(wanted));
+}
+
 void Agent::take_underlay() {
     const underlay::Facts& facts = underlay_.facts();
     std::vector<policy::InterfaceSpec> interfaces;
@@ -247,10 +258,9 @@ void Agent::take_underlay() {
 
 void Agent::take_carried_addresses() {
     std::vector<policy::CarriedAddress> carried;
-    for (const auto& state :
-         underlay::provider_address_states(underlay_.facts(), model_.provider_addresses())) {
+    for (const underlay::ProviderAddressState& state : underlay_.facts().provider_addresses) {
         if (state.present) {
-            carried.push_back({state.address, 0, state.mtu});
+            carried.push_back({state.address, state.mark, state.mtu});
         }
     }
     model_.set_carried_addresses(std::move(carried));

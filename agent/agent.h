@@ -69,6 +69,7 @@ class Agent final : private ovs::CommitListener {
     void on_replaced(std::string_view database) override;
 
     void turn();
+    void want_provider_addresses();
     void take_underlay();
     void take_carried_addresses();
     void realise();

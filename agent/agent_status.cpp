@@ -2,6 +2,8 @@
 // and cur_cfg last, when all that it stands for has been written.
 #include <malloc.h>
 
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "agent.h"
@@ -16,31 +18,47 @@ namespace {
 constexpr std::int64_t kStatusMsec = 1000;
 // At the start the host's side is known after some milliseconds; without a switch, never.
 constexpr std::chrono::milliseconds kPatience{3000};
+// What guests have unless told otherwise.
+constexpr unsigned kGuestMtu = 1500;
+
+// VXLAN needs more than NVGRE: what has room for it has room for both.
+[[nodiscard]] std::optional<std::string> mtu_problem(const underlay::ProviderAddressState& state) {
+    const unsigned needed =
+        kGuestMtu + policy::overhead_of(policy::Encapsulation::Vxlan, state.address.is_v4());
+    if (!state.present || state.mtu == 0 || state.mtu >= needed) {
+        return std::nullopt;
+    }
+    return "the MTU of " + state.interface + ", which carries " + state.address.to_string() +
+           ", is " + std::to_string(state.mtu) + ", and guests with an MTU of " +
+           std::to_string(kGuestMtu) + " need " + std::to_string(needed) +
+           " for VXLAN: raise it there and on its uplink, or lower the guests'";
+}
 
 }  // namespace
 
 void Agent::take_provider_addresses() {
-    std::vector<IpAddress> wanted;
     provider_addresses_.clear();
+    const auto& states = underlay_.facts().provider_addresses;
+    // Both are in the model's order; a row that came in since the underlay was told has no state.
+    std::size_t next = 0;
     model_.for_each_provider_address([&](const Uuid& row, const policy::ProviderAddressSpec& spec) {
-        wanted.push_back(spec.address.address);
-        provider_addresses_.push_back({row, spec.address.address, false, "", 0});
-    });
-    const auto states = underlay::provider_address_states(underlay_.facts(), wanted);
-    for (std::size_t i = 0; i < states.size(); ++i) {
-        northbound::ProviderAddressStatus& status = provider_addresses_[i];
-        status.present = states[i].present;
-        status.interface = states[i].interface;
+        underlay::ProviderAddressState state;
+        state.problem = "the agent has not looked for " + spec.address.address.to_string() + " yet";
+        if (next < states.size() && states[next].address == spec.address.address) {
+            state = states[next];
+        }
+        ++next;
+        northbound::ProviderAddressStatus& status =
+            provider_addresses_.emplace_back(northbound::ProviderAddressStatus{
+                row, spec.address.address, state.present, state.interface, 0, state.made,
+                state.mark, state.mtu});
         const auto ports = ports_by_pa_.find(status.address);
         status.ports = ports == ports_by_pa_.end() ? 0 : ports->second;
-        faults_.set({policy::SourceTable::HostProviderAddress, status.row},
-                    policy::FaultKey::PaMissing,
-                    status.present
-                        ? std::nullopt
-                        : std::optional("the host does not carry " + status.address.to_string() +
-                                        " on an interface that is up; give it to the local port of "
-                                        "the bridge that has the uplink"));
-    }
+        const policy::RowRef source{policy::SourceTable::HostProviderAddress, row};
+        faults_.set(source, policy::FaultKey::PaMissing,
+                    state.problem.empty() ? std::nullopt : std::optional(state.problem));
+        faults_.set(source, policy::FaultKey::UnderlayMtu, mtu_problem(state));
+    });
 }
 
 void Agent::take_verdicts() {

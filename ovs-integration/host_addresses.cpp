@@ -151,11 +151,16 @@ bool HostAddresses::read() {
         }
     }
     std::ranges::sort(found);
+    Result<std::vector<HostLink>> links = network_.links();
+    if (!links) {
+        return false;
+    }
     stale_ = false;
-    if (found == addresses_) {
+    if (found == addresses_ && *links == links_) {
         return false;
     }
     addresses_ = std::move(found);
+    links_ = *std::move(links);
     return true;
 }
 

@@ -12,15 +12,13 @@
 #include <utility>
 #include <vector>
 
-#include "ovs-integration/event_loop.h"
-#include "ovs-integration/vswitch_shim.h"
+#include "ovs-integration/vswitch_session.h"
 
 namespace hnv::ovs {
 namespace {
 
 constexpr std::int64_t kLocalPort = 65534;     // OFPP_LOCAL, the bridge's own interface.
 constexpr std::int64_t kHighestPort = 0xfeff;  // Above: reserved (OpenFlow 1.0's OFPP_MAX).
-constexpr std::int64_t kRetryMsec = 1000;
 constexpr hnv_string_pair kMark{"hnv-agent", "true"};
 constexpr hnv_string_pair kNoInBand{"disable-in-band", "true"};
 constexpr const char* kFailMode = "secure";
@@ -30,19 +28,6 @@ constexpr std::array<const char*, 4> kProtocols{"OpenFlow10", "OpenFlow13", "Ope
 constexpr std::string_view kAuto = "auto";
 constexpr std::string_view kSystem = "system";
 constexpr std::string_view kNetdev = "netdev";
-
-struct CloseVswitch {
-    void operator()(hnv_vswitch* vswitch) const { hnv_vswitch_close(vswitch); }
-};
-struct AbandonTxn {
-    void operator()(ovsdb_idl_txn* txn) const { hnv_txn_abandon(txn); }
-};
-using VswitchPtr = std::unique_ptr<hnv_vswitch, CloseVswitch>;
-using TxnPtr = std::unique_ptr<ovsdb_idl_txn, AbandonTxn>;
-
-std::string_view text(const char* value) {
-    return value == nullptr ? std::string_view() : std::string_view(value);
-}
 
 // Calls visit(interface) for each interface of the bridge.
 template <typename Visit>
@@ -91,9 +76,9 @@ InterfaceFacts facts_of(const ovsrec_interface* interface) {
     facts.name = hnv_interface_name(interface);
     facts.ofport = static_cast<std::uint32_t>(hnv_interface_ofport(interface));
     facts.type = hnv_interface_type(interface);
-    facts.iface_id = text(hnv_interface_external_id(interface, "iface-id"));
-    facts.attached_mac = text(hnv_interface_external_id(interface, "attached-mac"));
-    facts.vm_name = text(hnv_interface_external_id(interface, "vm-name"));
+    facts.iface_id = text_of(hnv_interface_external_id(interface, "iface-id"));
+    facts.attached_mac = text_of(hnv_interface_external_id(interface, "attached-mac"));
+    facts.vm_name = text_of(hnv_interface_external_id(interface, "vm-name"));
     facts.link_up = hnv_interface_link_is_up(interface);
     return facts;
 }
@@ -122,24 +107,17 @@ struct View {
 }  // namespace
 
 struct VswitchDb::Impl {
-    VswitchPtr vswitch;
+    Impl(const std::string& remote, BridgeConfig wanted)
+        : bridge(std::move(wanted)), session(remote, "configure bridge " + bridge.name) {}
+
     BridgeConfig bridge;
     // The bridge's own port first, then the tunnels: all are kept alike.
     std::vector<TunnelPortConfig> ports;
-
-    TxnPtr txn;
-    unsigned txn_seqno = 0;     // The replica's when the transaction was put together.
-    bool held_back = false;     // The last attempt failed: wait for news, or for retry_at.
-    std::int64_t retry_at = 0;  // now_msec()
-    std::string txn_error;
-
+    VswitchSession session;
+    ovsdb_idl_txn* txn = nullptr;  // While one is being put together.
     View view;
-    unsigned view_seqno = 0;
 
     bool run();
-    [[nodiscard]] bool retry_is_due() const;
-    bool settle();
-    void fail(std::string error);
     [[nodiscard]] View take_view() const;
     [[nodiscard]] std::string find_problem(const ovsrec_open_vswitch* root,
                                            const ovsrec_bridge* found) const;
@@ -153,70 +131,29 @@ struct VswitchDb::Impl {
 };
 
 bool VswitchDb::Impl::run() {
-    hnv_vswitch_run(vswitch.get());
-    const bool settled = settle();
-    const unsigned seqno = hnv_vswitch_seqno(vswitch.get());
-    const bool connected = seqno != 0 && hnv_vswitch_is_connected(vswitch.get());
-    const bool news = seqno != view_seqno || connected != view.connected;
-    if (!news && !settled && !retry_is_due()) {
+    if (!session.run()) {
         return false;
     }
-
-    if (connected && txn == nullptr && (!held_back || seqno != txn_seqno || retry_is_due())) {
+    if (session.may_edit()) {
         reconcile();
     }
     View next = take_view();
-    next.connected = connected;
-    view_seqno = seqno;
+    next.connected = session.connected();
     const bool changed = next != view;
     view = std::move(next);
     return changed;
 }
 
-bool VswitchDb::Impl::retry_is_due() const {
-    return held_back && view.connected && now_msec() >= retry_at;
-}
-
-// Moves the outstanding transaction on; true when it has come to its end.
-bool VswitchDb::Impl::settle() {
-    if (txn == nullptr) {
-        return false;
-    }
-    switch (hnv_txn_commit(txn.get())) {
-        case HNV_TXN_PENDING:
-            return false;
-        case HNV_TXN_DONE:
-            held_back = false;
-            txn_error.clear();
-            break;
-        case HNV_TXN_RETRY:
-            fail({});
-            break;
-        case HNV_TXN_REFUSED:
-            fail("configure bridge " + bridge.name + ": " +
-                 std::string(text(hnv_txn_error(txn.get()))));
-            break;
-    }
-    txn.reset();
-    return true;
-}
-
-void VswitchDb::Impl::fail(std::string error) {
-    held_back = true;
-    retry_at = now_msec() + kRetryMsec;
-    txn_error = std::move(error);
-}
-
 View VswitchDb::Impl::take_view() const {
     View next;
-    const ovsrec_open_vswitch* root = hnv_vswitch_root(vswitch.get());
+    const ovsrec_open_vswitch* root = session.root();
     const ovsrec_bridge* found = find_bridge(root, bridge.name);
 
     next.problem = find_problem(root, found);
     if (found == nullptr) {
         return next;
     }
-    next.datapath_type = text(hnv_bridge_datapath_type(found));
+    next.datapath_type = text_of(hnv_bridge_datapath_type(found));
     if (next.datapath_type.empty()) {
         next.datapath_type = kSystem;
     }
@@ -244,11 +181,11 @@ View VswitchDb::Impl::take_view() const {
 // The first thing that keeps the bridge from working, in words for a person.
 std::string VswitchDb::Impl::find_problem(const ovsrec_open_vswitch* root,
                                           const ovsrec_bridge* found) const {
-    if (!txn_error.empty()) {
-        return txn_error;
+    if (!session.error().empty()) {
+        return session.error();
     }
     if (root == nullptr) {
-        return hnv_vswitch_seqno(vswitch.get()) == 0
+        return !session.has_been_read()
                    ? "the Open_vSwitch database has not been read yet"
                    : "the Open_vSwitch database has no root row (ovs-vsctl init makes it)";
     }
@@ -256,7 +193,7 @@ std::string VswitchDb::Impl::find_problem(const ovsrec_open_vswitch* root,
         return wanted_datapath_type(root) ? std::string()
                                           : "ovs-vswitchd has not reported its datapath types yet";
     }
-    std::string_view type = text(hnv_bridge_datapath_type(found));
+    std::string_view type = text_of(hnv_bridge_datapath_type(found));
     type = type.empty() ? kSystem : type;
     if (hnv_root_n_datapath_types(root) != 0 && !offers_datapath_type(root, type)) {
         return "bridge " + bridge.name + " has datapath type " + std::string(type) +
@@ -267,7 +204,8 @@ std::string VswitchDb::Impl::find_problem(const ovsrec_open_vswitch* root,
         if (interface == nullptr) {
             continue;
         }
-        if (const std::string_view error = text(hnv_interface_error(interface)); !error.empty()) {
+        if (const std::string_view error = text_of(hnv_interface_error(interface));
+            !error.empty()) {
             return "interface " + port.name + ": " + std::string(error);
         }
         if (hnv_interface_ofport(interface) < 0) {
@@ -292,8 +230,8 @@ std::optional<std::string> VswitchDb::Impl::wanted_datapath_type(
 // Puts together and sends whatever brings the database to what is wished. When nothing differs, the
 // transaction is empty and the IDL sends nothing.
 void VswitchDb::Impl::reconcile() {
-    held_back = false;
-    const ovsrec_open_vswitch* root = hnv_vswitch_root(vswitch.get());
+    session.forget_refusal();
+    const ovsrec_open_vswitch* root = session.root();
     if (root == nullptr) {
         return;
     }
@@ -302,14 +240,14 @@ void VswitchDb::Impl::reconcile() {
     if (found == nullptr && !type) {
         return;
     }
-    txn_seqno = hnv_vswitch_seqno(vswitch.get());
-    txn.reset(hnv_txn_begin(vswitch.get(), "hnv-agent: integration bridge"));
+    txn = session.begin();
     if (found == nullptr) {
         insert_bridge(root, *type);
     } else {
         correct_bridge(found);
     }
-    settle();
+    txn = nullptr;
+    session.commit();
 }
 
 void VswitchDb::Impl::insert_bridge(const ovsrec_open_vswitch* root, const std::string& type) {
@@ -318,9 +256,8 @@ void VswitchDb::Impl::insert_bridge(const ovsrec_open_vswitch* root, const std::
     for (const TunnelPortConfig& port : ports) {
         inserted.push_back(insert_port(port));
     }
-    const ovsrec_bridge* made =
-        hnv_txn_insert_bridge(txn.get(), root, bridge.name.c_str(), type.c_str(), inserted.data(),
-                              inserted.size(), kMark);
+    const ovsrec_bridge* made = hnv_txn_insert_bridge(txn, root, bridge.name.c_str(), type.c_str(),
+                                                      inserted.data(), inserted.size(), kMark);
     std::array<const char*, kProtocols.size()> protocols = kProtocols;
     hnv_bridge_set_fail_mode(made, kFailMode);
     hnv_bridge_set_protocols(made, protocols.data(), protocols.size());
@@ -328,7 +265,7 @@ void VswitchDb::Impl::insert_bridge(const ovsrec_open_vswitch* root, const std::
 }
 
 void VswitchDb::Impl::correct_bridge(const ovsrec_bridge* found) {
-    if (text(hnv_bridge_fail_mode(found)) != kFailMode) {
+    if (text_of(hnv_bridge_fail_mode(found)) != kFailMode) {
         hnv_bridge_set_fail_mode(found, kFailMode);
     }
     for (const char* protocol : kProtocols) {
@@ -336,7 +273,7 @@ void VswitchDb::Impl::correct_bridge(const ovsrec_bridge* found) {
             hnv_bridge_add_protocol(found, protocol);
         }
     }
-    if (text(hnv_bridge_other_config(found, kNoInBand.key)) != kNoInBand.value) {
+    if (text_of(hnv_bridge_other_config(found, kNoInBand.key)) != kNoInBand.value) {
         hnv_bridge_put_other_config(found, kNoInBand.key, kNoInBand.value);
     }
     for (const TunnelPortConfig& port : ports) {
@@ -355,7 +292,7 @@ void VswitchDb::Impl::correct_port(const ovsrec_bridge* found, const TunnelPortC
         hnv_interface_set_type(interface, port.type.c_str());
     }
     for (const auto& [key, value] : port.options) {
-        if (text(hnv_interface_option(interface, key.c_str())) != value) {
+        if (text_of(hnv_interface_option(interface, key.c_str())) != value) {
             hnv_interface_put_option(interface, key.c_str(), value.c_str());
         }
     }
@@ -363,31 +300,22 @@ void VswitchDb::Impl::correct_port(const ovsrec_bridge* found, const TunnelPortC
 
 ovsrec_port* VswitchDb::Impl::insert_port(const TunnelPortConfig& port) {
     const std::vector<hnv_string_pair> options = pairs_of(port.options);
-    return hnv_txn_insert_port(txn.get(), port.name.c_str(), port.type.c_str(), options.data(),
+    return hnv_txn_insert_port(txn, port.name.c_str(), port.type.c_str(), options.data(),
                                options.size(), kMark);
 }
 
 VswitchDb::VswitchDb(const std::string& remote, BridgeConfig bridge,
                      std::vector<TunnelPortConfig> tunnel_ports)
-    : impl_(std::make_unique<Impl>()) {
-    impl_->vswitch.reset(hnv_vswitch_open(remote.c_str()));
+    : impl_(std::make_unique<Impl>(remote, std::move(bridge))) {
     impl_->ports = std::move(tunnel_ports);
-    impl_->ports.insert(impl_->ports.begin(), TunnelPortConfig{bridge.name, "internal", {}});
-    impl_->bridge = std::move(bridge);
+    impl_->ports.insert(impl_->ports.begin(), TunnelPortConfig{impl_->bridge.name, "internal", {}});
 }
 
 VswitchDb::~VswitchDb() = default;
 
 bool VswitchDb::run() { return impl_->run(); }
 
-void VswitchDb::wait() {
-    hnv_vswitch_wait(impl_->vswitch.get());
-    if (impl_->txn != nullptr) {
-        hnv_txn_wait(impl_->txn.get());
-    } else if (impl_->held_back && impl_->view.connected) {
-        wake_at(impl_->retry_at);
-    }
-}
+void VswitchDb::wait() { impl_->session.wait(); }
 
 bool VswitchDb::connected() const { return impl_->view.connected; }
 

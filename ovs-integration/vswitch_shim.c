@@ -25,13 +25,18 @@ static void monitor_columns(struct ovsdb_idl* idl) {
         &ovsrec_bridge_col_protocols,
         &ovsrec_bridge_col_other_config,
         &ovsrec_bridge_col_ports,
+        &ovsrec_bridge_col_external_ids,
         &ovsrec_port_col_name,
+        &ovsrec_port_col_tag,
+        &ovsrec_port_col_external_ids,
         &ovsrec_port_col_interfaces,
         &ovsrec_interface_col_name,
         &ovsrec_interface_col_type,
         &ovsrec_interface_col_options,
         &ovsrec_interface_col_external_ids,
         &ovsrec_interface_col_ofport,
+        &ovsrec_interface_col_mac,
+        &ovsrec_interface_col_mtu_request,
         &ovsrec_interface_col_link_state,
         &ovsrec_interface_col_error,
     };
@@ -100,6 +105,10 @@ const char* hnv_bridge_other_config(const struct ovsrec_bridge* bridge, const ch
     return smap_get(&bridge->other_config, key);
 }
 
+const char* hnv_bridge_external_id(const struct ovsrec_bridge* bridge, const char* key) {
+    return smap_get(&bridge->external_ids, key);
+}
+
 bool hnv_bridge_has_protocol(const struct ovsrec_bridge* bridge, const char* protocol) {
     for (size_t i = 0; i < bridge->n_protocols; i++) {
         if (!strcmp(bridge->protocols[i], protocol)) {
@@ -115,6 +124,14 @@ const struct ovsrec_port* hnv_bridge_port(const struct ovsrec_bridge* bridge, si
     return bridge->ports[index];
 }
 
+const char* hnv_port_name(const struct ovsrec_port* port) { return port->name; }
+
+const char* hnv_port_external_id(const struct ovsrec_port* port, const char* key) {
+    return smap_get(&port->external_ids, key);
+}
+
+int64_t hnv_port_tag(const struct ovsrec_port* port) { return port->n_tag ? port->tag[0] : -1; }
+
 size_t hnv_port_n_interfaces(const struct ovsrec_port* port) { return port->n_interfaces; }
 
 const struct ovsrec_interface* hnv_port_interface(const struct ovsrec_port* port, size_t index) {
@@ -127,6 +144,12 @@ const char* hnv_interface_type(const struct ovsrec_interface* interface) { retur
 
 int64_t hnv_interface_ofport(const struct ovsrec_interface* interface) {
     return interface->n_ofport ? interface->ofport[0] : 0;
+}
+
+const char* hnv_interface_mac(const struct ovsrec_interface* interface) { return interface->mac; }
+
+int64_t hnv_interface_mtu_request(const struct ovsrec_interface* interface) {
+    return interface->n_mtu_request ? interface->mtu_request[0] : -1;
 }
 
 bool hnv_interface_link_is_up(const struct ovsrec_interface* interface) {
@@ -224,6 +247,16 @@ void hnv_bridge_add_port(const struct ovsrec_bridge* bridge, const struct ovsrec
     ovsrec_bridge_update_ports_addvalue(bridge, port);
 }
 
+/* Mutations, as above. */
+void hnv_bridge_remove_port(const struct ovsrec_bridge* bridge, const struct ovsrec_port* port) {
+    ovsrec_bridge_update_ports_delvalue(bridge, port);
+}
+
+void hnv_root_remove_bridge(const struct ovsrec_open_vswitch* root,
+                            const struct ovsrec_bridge* bridge) {
+    ovsrec_open_vswitch_update_bridges_delvalue(root, bridge);
+}
+
 void hnv_bridge_set_fail_mode(const struct ovsrec_bridge* bridge, const char* fail_mode) {
     ovsrec_bridge_set_fail_mode(bridge, fail_mode);
 }
@@ -255,4 +288,16 @@ void hnv_interface_set_type(const struct ovsrec_interface* interface, const char
 void hnv_interface_put_option(const struct ovsrec_interface* interface, const char* key,
                               const char* value) {
     ovsrec_interface_update_options_setkey(interface, key, value);
+}
+
+void hnv_port_set_tag(const struct ovsrec_port* port, int64_t tag) {
+    ovsrec_port_set_tag(port, &tag, tag >= 0);
+}
+
+void hnv_interface_set_mac(const struct ovsrec_interface* interface, const char* mac) {
+    ovsrec_interface_set_mac(interface, mac);
+}
+
+void hnv_interface_set_mtu_request(const struct ovsrec_interface* interface, int64_t mtu) {
+    ovsrec_interface_set_mtu_request(interface, &mtu, mtu >= 0);
 }

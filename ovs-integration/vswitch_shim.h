@@ -1,8 +1,8 @@
 /* The Open_vSwitch database's IDL, seen from C++.
  *
  * The generated IDL headers use `new` as a parameter's name and can't be included from C++. This
- * shim wraps exactly what vswitch_db.cpp needs: reading a few columns of four tables, and the few
- * edits that make a bridge and its ports. It decides nothing.
+ * shim wraps exactly what vswitch_db.cpp and uplink_ports.cpp need: reading a few columns of four
+ * tables, and the few edits that make bridges and ports and take them away. It decides nothing.
  *
  * Rows are borrowed: a row pointer and every string read from it stay valid until the next
  * hnv_vswitch_run(), hnv_txn_commit() or hnv_txn_abandon(). */
@@ -48,10 +48,15 @@ const char* hnv_bridge_name(const struct ovsrec_bridge*);
 const char* hnv_bridge_datapath_type(const struct ovsrec_bridge*);
 const char* hnv_bridge_fail_mode(const struct ovsrec_bridge*);
 const char* hnv_bridge_other_config(const struct ovsrec_bridge*, const char* key);
+const char* hnv_bridge_external_id(const struct ovsrec_bridge*, const char* key);
 bool hnv_bridge_has_protocol(const struct ovsrec_bridge*, const char* protocol);
 size_t hnv_bridge_n_ports(const struct ovsrec_bridge*);
 const struct ovsrec_port* hnv_bridge_port(const struct ovsrec_bridge*, size_t index);
 
+const char* hnv_port_name(const struct ovsrec_port*);
+const char* hnv_port_external_id(const struct ovsrec_port*, const char* key);
+/* -1: none. */
+int64_t hnv_port_tag(const struct ovsrec_port*);
 size_t hnv_port_n_interfaces(const struct ovsrec_port*);
 const struct ovsrec_interface* hnv_port_interface(const struct ovsrec_port*, size_t index);
 
@@ -59,6 +64,9 @@ const char* hnv_interface_name(const struct ovsrec_interface*);
 const char* hnv_interface_type(const struct ovsrec_interface*);
 /* 0: none assigned yet; -1: ovs-vswitchd could not make the interface. */
 int64_t hnv_interface_ofport(const struct ovsrec_interface*);
+const char* hnv_interface_mac(const struct ovsrec_interface*);
+/* -1: none is asked for. */
+int64_t hnv_interface_mtu_request(const struct ovsrec_interface*);
 bool hnv_interface_link_is_up(const struct ovsrec_interface*);
 const char* hnv_interface_error(const struct ovsrec_interface*);
 const char* hnv_interface_option(const struct ovsrec_interface*, const char* key);
@@ -91,6 +99,10 @@ struct ovsrec_bridge* hnv_txn_insert_bridge(struct ovsdb_idl_txn*,
                                             const char* datapath_type, struct ovsrec_port** ports,
                                             size_t n_ports, struct hnv_string_pair mark);
 void hnv_bridge_add_port(const struct ovsrec_bridge*, const struct ovsrec_port*);
+/* A port that is in no bridge any more goes, and so does a bridge that the root row does not name.
+ */
+void hnv_bridge_remove_port(const struct ovsrec_bridge*, const struct ovsrec_port*);
+void hnv_root_remove_bridge(const struct ovsrec_open_vswitch*, const struct ovsrec_bridge*);
 void hnv_bridge_set_fail_mode(const struct ovsrec_bridge*, const char* fail_mode);
 /* Existing bridges: adds to what is there. */
 void hnv_bridge_add_protocol(const struct ovsrec_bridge*, const char* protocol);
@@ -100,6 +112,10 @@ void hnv_bridge_set_protocols(const struct ovsrec_bridge*, const char** protocol
 void hnv_bridge_set_other_config(const struct ovsrec_bridge*, struct hnv_string_pair);
 void hnv_interface_set_type(const struct ovsrec_interface*, const char* type);
 void hnv_interface_put_option(const struct ovsrec_interface*, const char* key, const char* value);
+/* -1: no VLAN, no request. */
+void hnv_port_set_tag(const struct ovsrec_port*, int64_t tag);
+void hnv_interface_set_mac(const struct ovsrec_interface*, const char* mac);
+void hnv_interface_set_mtu_request(const struct ovsrec_interface*, int64_t mtu);
 
 #ifdef __cplusplus
 }

@@ -244,6 +244,9 @@ Json::Value Reports::provider_addresses() const {
         entry["interface"] = address.interface;
         entry["state"] = address.present ? "present" : "missing";
         entry["ports"] = number(address.ports);
+        entry["made"] = address.made;
+        entry["mark"] = number(address.mark);
+        entry["mtu"] = number(address.mtu);
         addresses.append(entry);
     }
     return addresses;

@@ -25,6 +25,46 @@ constexpr std::uint32_t kMinArpLimit = 1;
     return std::nullopt;
 }
 
+[[nodiscard]] unsigned full_length(const IpAddress& address) { return address.is_v4() ? 32 : 128; }
+
+// Without a prefix length the address can still be one that the host carries.
+[[nodiscard]] Result<policy::ProviderAddressSpec> parse_provider_address(const ovs::Row& row) {
+    const std::string text(row.string("address"));
+    const auto prefix = IpPrefix::parse(text);
+    if (!prefix) {
+        return Error("address '" + text +
+                     "' of a Provider_Address is not an address with its prefix length, like "
+                     "192.168.1.10/24");
+    }
+    policy::ProviderAddressSpec spec{*prefix, std::string(row.string("uplink"))};
+    for (const std::string_view gateway : row.strings("gateway")) {
+        const auto address = IpAddress::parse(gateway);
+        const std::string what = "gateway '" + std::string(gateway) + "' of " + text;
+        if (!address) {
+            return Error(what + " is not an address, like 192.168.1.1");
+        }
+        if (address->is_v4() != prefix->address.is_v4() ||
+            (prefix->length != full_length(prefix->address) && !prefix->contains(*address))) {
+            return Error(what + " is not a neighbour: name an address of that prefix");
+        }
+        if (*address == prefix->address) {
+            return Error(what + " is the address itself: name that of a router");
+        }
+        spec.gateway = address;
+    }
+    for (const std::int64_t vlan : row.integers("vlan")) {
+        spec.vlan = static_cast<std::uint16_t>(vlan);  // The schema has it in 1..4094.
+    }
+    for (const std::string_view mac : row.strings("mac")) {
+        spec.mac = MacAddress::parse(mac);
+        if (!spec.mac || spec.mac->is_multicast() || *spec.mac == MacAddress{}) {
+            return Error("mac '" + std::string(mac) + "' of " + text +
+                         " is not the MAC address of an interface, like 02:00:00:00:01:0a");
+        }
+    }
+    return spec;
+}
+
 }  // namespace
 
 void HnvHostReader::on_row(const ovs::RowChange& change) {
@@ -42,16 +82,11 @@ void HnvHostReader::provider_address(const ovs::RowChange& change) {
     if (!change.after) {
         return forget(row);
     }
-    const std::string_view text = change.after->string("address");
-    const auto prefix = IpPrefix::parse(text);
-    if (!prefix) {
-        return refuse(row, FaultKey::BadAddress,
-                      "address '" + std::string(text) +
-                          "' of a Provider_Address is not an address with its prefix length, like "
-                          "192.168.1.10/24");
+    Result<policy::ProviderAddressSpec> spec = parse_provider_address(*change.after);
+    if (!spec) {
+        return refuse(row, FaultKey::BadAddress, spec.error().message());
     }
-    accept(row, FaultKey::BadAddress,
-           policy::ProviderAddressSpec{*prefix, std::string(change.after->string("uplink"))});
+    accept(row, FaultKey::BadAddress, *std::move(spec));
 }
 
 void HnvHostReader::port_settings(const ovs::RowChange& change) {

@@ -157,9 +157,19 @@ void StatusWriter::write_provider_addresses(const std::vector<ProviderAddressSta
         if (address.present) {
             present.push_back(address.address.to_string());
         }
-        wanted.emplace(address.row, StringMap{{"interface", address.interface},
-                                              {"ports", std::to_string(address.ports)},
-                                              {"state", address.present ? "present" : "missing"}});
+        StringMap status{{"interface", address.interface}};
+        if (address.present) {
+            status.emplace_back("made", address.made ? "true" : "false");
+        }
+        if (address.mark != 0) {
+            status.emplace_back("mark", std::to_string(address.mark));
+        }
+        if (address.mtu != 0) {
+            status.emplace_back("mtu", std::to_string(address.mtu));
+        }
+        status.emplace_back("ports", std::to_string(address.ports));
+        status.emplace_back("state", address.present ? "present" : "missing");
+        wanted.emplace(address.row, std::move(status));
     }
     server_.for_each_row("hnv_host", "Provider_Address", [&](const ovs::Row& row) {
         const StringMap status = wanted[row.uuid()];  // None for an address that can't be read.

@@ -21,6 +21,9 @@ struct ProviderAddressStatus {
     bool present = false;
     std::string interface;
     std::size_t ports = 0;
+    bool made = false;       // By the agent.
+    std::uint32_t mark = 0;  // Of its routing compartment; 0: none.
+    unsigned mtu = 0;        // 0: unknown.
 };
 
 class StatusWriter {

@@ -68,6 +68,8 @@ const char* to_string(FaultKey key) {
             return "next-hop-unmapped";
         case FaultKey::ReplicationLimit:
             return "replication-limit";
+        case FaultKey::UnderlayMtu:
+            return "underlay-mtu";
         case FaultKey::SwitchRejected:
             return "switch-rejected";
     }

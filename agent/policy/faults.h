@@ -36,6 +36,7 @@ enum class FaultKey : std::uint8_t {
     RouterKey,
     NextHopUnmapped,
     ReplicationLimit,
+    UnderlayMtu,
     SwitchRejected,
 };
 inline constexpr std::array kFaultKeys{
@@ -44,7 +45,8 @@ inline constexpr std::array kFaultKeys{
     FaultKey::PaMissing,       FaultKey::PortNoAcl,          FaultKey::PortUnbound,
     FaultKey::PortDuplicate,   FaultKey::PortAddressUnknown, FaultKey::RuleSyntax,
     FaultKey::RulePriority,    FaultKey::SubnetTwoRouters,   FaultKey::RouterKey,
-    FaultKey::NextHopUnmapped, FaultKey::ReplicationLimit,   FaultKey::SwitchRejected,
+    FaultKey::NextHopUnmapped, FaultKey::ReplicationLimit,   FaultKey::UnderlayMtu,
+    FaultKey::SwitchRejected,
 };
 [[nodiscard]] const char* to_string(FaultKey key);
 // The row is in conflict with another that was there before it: which of the two is in force must

@@ -118,7 +118,6 @@ class Model {
     void for_each_mapping(const std::function<void(const MappingStatus&)>& visit) const;
     void for_each_provider_address(
         const std::function<void(const Uuid&, const ProviderAddressSpec&)>& visit) const;
-    [[nodiscard]] std::vector<IpAddress> provider_addresses() const;
     // Ports whose status changed since the last call, by name.
     [[nodiscard]] std::vector<PortStatus> take_port_changes();
 

@@ -71,14 +71,6 @@ void Model::remove_provider_address(const Uuid& row) {
     }
 }
 
-std::vector<IpAddress> Model::provider_addresses() const {
-    std::vector<IpAddress> addresses;
-    for (const auto& [row, spec] : provider_addresses_) {
-        addresses.push_back(spec.address.address);
-    }
-    return addresses;
-}
-
 void Model::set_carried_addresses(std::vector<CarriedAddress> carried) {
     std::sort(carried.begin(), carried.end());
     if (carried == carried_) {

@@ -130,9 +130,13 @@ struct PortSettingsSpec {
     bool operator==(const PortSettingsSpec&) const = default;
 };
 
+// Provider_Address.
 struct ProviderAddressSpec {
-    IpPrefix address;
+    IpPrefix address;  // Of full length when the row names no prefix length.
     std::string uplink;
+    std::optional<IpAddress> gateway{};
+    std::optional<std::uint16_t> vlan{};  // 1..4094
+    std::optional<MacAddress> mac{};
     bool operator==(const ProviderAddressSpec&) const = default;
 };
 

@@ -35,43 +35,31 @@ void copy_switch_facts(const ovs::VswitchDb& vswitch, Facts& facts) {
 
 }  // namespace
 
-std::vector<ProviderAddressState> provider_address_states(const Facts& facts,
-                                                          std::span<const IpAddress> wanted) {
-    std::vector<ProviderAddressState> states;
-    states.reserve(wanted.size());
-    for (const IpAddress& address : wanted) {
-        ProviderAddressState state{address, {}, false, 0};
-        for (const ovs::HostAddress& own : facts.addresses) {
-            if (own.address == address && own.up) {
-                state.interface = own.interface;
-                state.present = true;
-                break;
-            }
-        }
-        states.push_back(std::move(state));
-    }
-    return states;
+Underlay::Underlay(Config config)
+    : vswitch_(config.ovs_db, ovs::BridgeConfig{config.bridge, std::move(config.datapath_type)},
+               tunnel_ports()),
+      provider_addresses_({config.ovs_db, config.ovs_run_dir, config.bridge}) {}
+
+void Underlay::set_provider_addresses(std::vector<ProviderAddressConfig> addresses) {
+    provider_addresses_.set_wanted(std::move(addresses), host_);
+    facts_.provider_addresses = provider_addresses_.states();
 }
 
-Underlay::Underlay(Config config)
-    : vswitch_(config.ovs_db,
-               ovs::BridgeConfig{std::move(config.bridge), std::move(config.datapath_type)},
-               tunnel_ports()) {}
-
 bool Underlay::run() {
-    // Both run each time: `||` would leave the second out.
+    // All run each time: `||` would leave some out.
     const bool switch_changed = vswitch_.run();
     const bool host_changed = host_.run();
-    if (!switch_changed && !host_changed) {
+    const bool provider_changed =
+        provider_addresses_.run(host_, host_changed, vswitch_.datapath_type());
+    if (!switch_changed && !host_changed && !provider_changed) {
         return false;
     }
     Facts next = facts_;
     if (switch_changed) {
         copy_switch_facts(vswitch_, next);
     }
-    if (host_changed) {
-        next.addresses = host_.addresses();
-    }
+    next.addresses = host_.addresses();
+    next.provider_addresses = provider_addresses_.states();
     const bool changed = next != facts_;
     facts_ = std::move(next);
     return changed;
@@ -80,6 +68,7 @@ bool Underlay::run() {
 void Underlay::wait() {
     vswitch_.wait();
     host_.wait();
+    provider_addresses_.wait();
 }
 
 }  // namespace hnv::underlay

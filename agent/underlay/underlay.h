@@ -1,20 +1,20 @@
 // The underlay as the host has it, as facts: the integration bridge and its tunnel ports, the
-// guests' interfaces on it, the host's own addresses.
+// guests' interfaces on it, the host's own addresses, the provider addresses.
 //
-// Facts flow out only; nothing of the policy comes in here. Which of the policy's provider
-// addresses the host carries is a question to the facts (provider_address_states()).
+// Facts flow out. Of the policy only one thing comes in: which provider addresses there shall be;
+// those that the host does not carry are made (provider_addresses.h).
 //
 // Thread: one thread, the one whose poll loop calls run() and wait().
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "ovs-integration/address.h"
 #include "ovs-integration/host_addresses.h"
 #include "ovs-integration/vswitch_db.h"
+#include "underlay/provider_address.h"
+#include "underlay/provider_addresses.h"
 
 namespace hnv::underlay {
 
@@ -22,6 +22,7 @@ struct Config {
     std::string ovs_db;  // Of the Open_vSwitch database, e.g. "unix:/run/openvswitch/db.sock".
     std::string bridge;  // The integration bridge's name.
     std::string datapath_type;  // "netdev", "system", "auto"; see ovs::BridgeConfig.
+    std::string ovs_run_dir;    // Where the control socket of ovs-vswitchd is.
 };
 
 struct Facts {
@@ -35,30 +36,22 @@ struct Facts {
     // iface-id are both listed.
     std::vector<ovs::InterfaceFacts> interfaces;
     std::vector<ovs::HostAddress> addresses;
+    // One for each address of set_provider_addresses(), in the same order.
+    std::vector<ProviderAddressState> provider_addresses;
     // What keeps the bridge from working, for a person; empty when all is well.
     std::string problem;
 
     bool operator==(const Facts&) const = default;
 };
 
-struct ProviderAddressState {
-    IpAddress address;
-    std::string interface;  // Of the host; empty when not present.
-    // The host carries the address, on an interface that is up.
-    bool present = false;
-    unsigned mtu = 0;  // Of the interface; 0: not known.
-
-    bool operator==(const ProviderAddressState&) const = default;
-};
-
-// One state for each wanted address, in the same order. An address that several interfaces carry
-// is told of the first one that is up.
-[[nodiscard]] std::vector<ProviderAddressState> provider_address_states(
-    const Facts& facts, std::span<const IpAddress> wanted);
-
 class Underlay {
   public:
     explicit Underlay(Config config);
+
+    // All provider addresses of the policy. Until the first call none is made nor taken away.
+    // facts() tells of them at once: those that are carried already serve the very change that
+    // names them.
+    void set_provider_addresses(std::vector<ProviderAddressConfig> addresses);
 
     // Returns true when facts() has changed.
     [[nodiscard]] bool run();
@@ -70,6 +63,7 @@ class Underlay {
   private:
     ovs::VswitchDb vswitch_;
     ovs::HostAddresses host_;
+    ProviderAddresses provider_addresses_;
     Facts facts_;
 };
 

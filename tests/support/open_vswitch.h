@@ -118,7 +118,7 @@ class OpenVswitch {
     void stop_database() { stop(database_); }
     void start_switch() {
         switch_ = start({"ovs-vswitchd", remote(), "--disable-system", "--disable-system-route",
-                         "--unixctl=" + file("vswitchd.ctl"), "--no-chdir"},
+                         "--unixctl=" + file("ovs-vswitchd.ctl"), "--no-chdir"},
                         file("ovs-vswitchd.out"));
     }
     void stop_switch() { stop(switch_); }
@@ -130,6 +130,13 @@ class OpenVswitch {
         return run(arguments);
     }
 
+    // Asks ovs-vswitchd by its control socket.
+    std::string appctl(std::vector<std::string> arguments) {
+        arguments.insert(arguments.begin(), {"ovs-appctl", "-t", file("ovs-vswitchd.ctl")});
+        return run(arguments);
+    }
+
+    [[nodiscard]] const std::string& directory() const { return directory_; }
     [[nodiscard]] std::string remote() const { return "unix:" + file("db.sock"); }
     [[nodiscard]] std::string file(const std::string& name) const {
         return directory_ + "/" + name;

@@ -87,7 +87,7 @@ class SwitchFixture : public testing::Test {
     // The tracked connections of a zone, a line for each.
     std::vector<std::string> connections(std::uint16_t zone) {
         const CommandOutcome outcome =
-            run_command({"ovs-appctl", "-t", ovs_->file("vswitchd.ctl"), "dpctl/dump-conntrack",
+            run_command({"ovs-appctl", "-t", ovs_->file("ovs-vswitchd.ctl"), "dpctl/dump-conntrack",
                          "zone=" + std::to_string(zone)});
         EXPECT_TRUE(outcome.succeeded) << outcome.output;
         return lines_of(outcome.output);

@@ -73,7 +73,7 @@ class ReportsTest : public testing::Test {
     southbound::Southbound southbound_{connection_,
                                        [](const policy::ObjectId&) { return pipeline::FlowSet{}; }};
     responder::Responder responder_{socket(), policy_.neighbours};
-    underlay::Underlay underlay_{{"unix:" + directory_ + "/no.sock", "br-test", "netdev"}};
+    underlay::Underlay underlay_{{"unix:" + directory_ + "/no.sock", "br-test", "netdev", ""}};
     std::vector<northbound::ProviderAddressStatus> addresses_;
     std::map<policy::ObjectId, std::string> refused_;
     Reports reports_{Sources{policy_.model, policy_.faults, southbound_, responder_, underlay_,
@@ -226,13 +226,19 @@ TEST_F(ReportsTest, MappingsInConflictAreBothShown) {
 TEST_F(ReportsTest, ProviderAddresses) {
     deploy();
     addresses_.push_back({test::uuid(2), test::ip("192.168.9.9"), false, "", 0});
+    addresses_.push_back(
+        {test::uuid(3), test::ip("10.9.0.11"), true, "hnvpa-000001", 0, true, 0x48000001, 1600});
     const Json::Value addresses = reports_.provider_addresses();
-    ASSERT_EQ(addresses.size(), 2U);
+    ASSERT_EQ(addresses.size(), 3U);
     EXPECT_EQ(addresses[0]["address"], "192.168.1.10");
     EXPECT_EQ(addresses[0]["interface"], "br-pa");
     EXPECT_EQ(addresses[0]["state"], "present");
     EXPECT_EQ(addresses[0]["ports"].asUInt(), 1U);
+    EXPECT_FALSE(addresses[0]["made"].asBool());
     EXPECT_EQ(addresses[1]["state"], "missing");
+    EXPECT_TRUE(addresses[2]["made"].asBool());
+    EXPECT_EQ(addresses[2]["mark"].asUInt(), 0x48000001U);
+    EXPECT_EQ(addresses[2]["mtu"].asUInt(), 1600U);
 }
 
 TEST_F(ReportsTest, FaultsComeFromTheDatabaseWithTheirTime) {

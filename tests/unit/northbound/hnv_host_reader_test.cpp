@@ -46,6 +46,38 @@ TEST_F(HnvHostReaderTest, ABadProviderAddressIsAFaultUntilMended) {
     }
 }
 
+TEST_F(HnvHostReaderTest, HowAProviderAddressIsToBeMade) {
+    host({insert("Provider_Address",
+                 R"("address":"192.168.1.10/24","uplink":"eth1","gateway":"192.168.1.1",)"
+                 R"("vlan":11,"mac":"02-00-00-00-01-0A")")});
+    std::optional<policy::ProviderAddressSpec> spec;
+    policy_->model.for_each_provider_address(
+        [&](const Uuid&, const policy::ProviderAddressSpec& found) { spec = found; });
+    ASSERT_TRUE(spec);
+    EXPECT_EQ(spec->gateway, test::ip("192.168.1.1"));
+    EXPECT_EQ(spec->vlan, 11);
+    EXPECT_EQ(spec->mac, MacAddress::parse("02:00:00:00:01:0a"));
+    EXPECT_THAT(fault_keys(), IsEmpty());
+}
+
+TEST_F(HnvHostReaderTest, ABadGatewayOrMacIsAFaultUntilMended) {
+    host({insert("Provider_Address", R"("address":"192.168.1.10/24")")});
+    for (const char* bad : {"192.168.1", "192.168.2.1", "2001:db8::1", "192.168.1.10"}) {
+        host({update("Provider_Address", R"("gateway":")" + std::string(bad) + '"')});
+        EXPECT_THAT(fault(FaultKey::BadAddress), HasSubstr("'" + std::string(bad) + "'"));
+        EXPECT_THAT(addresses(), IsEmpty());
+    }
+    host({update("Provider_Address", R"("gateway":"192.168.1.1")")});
+    EXPECT_THAT(fault_keys(), IsEmpty());
+    for (const char* bad : {"02:00:00:00:01", "01:00:00:00:01:0a", "00:00:00:00:00:00"}) {
+        host({update("Provider_Address", R"("mac":")" + std::string(bad) + '"')});
+        EXPECT_THAT(fault(FaultKey::BadAddress), HasSubstr("'" + std::string(bad) + "'"));
+    }
+    host({update("Provider_Address", R"("mac":["set",[]])")});
+    EXPECT_THAT(fault_keys(), IsEmpty());
+    EXPECT_THAT(addresses(), ElementsAre("192.168.1.10/24 on "));
+}
+
 // An address that can't be read is no longer one that the host lacks.
 TEST_F(HnvHostReaderTest, ARefusedRowHasNoOtherFault) {
     host({insert("Provider_Address", R"("address":"192.168.1.10/24")")});

@@ -250,8 +250,15 @@ TEST_F(StatusWriterTest, ProviderAddresses) {
                 ElementsAre(Pair("interface", ""), Pair("ports", "3"), Pair("state", "missing")));
     EXPECT_THAT(tunnel_ips(), IsEmpty());
     tell_address(true);
-    EXPECT_THAT(status(), ElementsAre(Pair("interface", "br-pa"), Pair("ports", "3"),
-                                      Pair("state", "present")));
+    EXPECT_THAT(status(), ElementsAre(Pair("interface", "br-pa"), Pair("made", "false"),
+                                      Pair("ports", "3"), Pair("state", "present")));
+    writer().write_provider_addresses(
+        {{row, test::ip("192.168.1.10"), true, "hnvpa-000001", 3, true, 0x48000001, 1600}});
+    run();
+    EXPECT_THAT(status(), ElementsAre(Pair("interface", "hnvpa-000001"), Pair("made", "true"),
+                                      Pair("mark", "1207959553"), Pair("mtu", "1600"),
+                                      Pair("ports", "3"), Pair("state", "present")));
+    tell_address(true);
     EXPECT_THAT(tunnel_ips(), ElementsAre("192.168.1.10"));
     const auto before = commits_;
     tell_address(true);

@@ -5,7 +5,6 @@
 // parts of one flow each, since a flow has room for 64 KiB of actions; Reg::Part says which part is
 // next.
 #include <algorithm>
-#include <set>
 
 #include "pipeline/stages.h"
 
@@ -19,13 +18,14 @@ constexpr std::size_t kMaxLocalCopies = 256;
 constexpr std::size_t kMaxRemoteCopies = 3072;
 constexpr MacAddress kGroupBit{{0x01, 0, 0, 0, 0, 0}};
 
-// To all, or to those that get the copies for one of this host's provider addresses.
+// To all, or to those that `takes` says.
+template <typename Takes>
 void copy_to_ports(StageFlow& flow, const std::vector<policy::SubnetView::LocalPort>& ports,
-                   const std::optional<IpAddress>& pa) {
+                   const Takes& takes) {
     std::uint16_t vlan = 0;
     std::size_t copies = 0;
     for (const auto& port : ports) {
-        if ((pa && port.pa != *pa) || copies++ >= kMaxLocalCopies) {
+        if (!takes(port) || copies++ >= kMaxLocalCopies) {
             continue;
         }
         if (port.vlan != vlan) {
@@ -42,7 +42,7 @@ class List {
     List(const policy::SubnetView& subnet, const std::optional<MacAddress>& group,
          std::uint64_t cookie, FlowSet& out)
         : subnet_(subnet), group_(group), cookie_(cookie), out_(out), flow_(part(Origin::Guest)) {
-        copy_to_ports(flow_, subnet.local_ports, std::nullopt);
+        copy_to_ports(flow_, subnet.local_ports, [](const auto&) { return true; });
     }
 
     // `mac`: the inner destination of this copy, if not the group's.
@@ -69,23 +69,22 @@ class List {
 
     void end() { flow_.end(out_, cookie_); }
 
-    // What came by a tunnel goes to local ports only, to each with the copy for its own PA.
-    void from_tunnel() {
-        std::set<IpAddress> pas;
-        for (const auto& port : subnet_.local_ports) {
-            pas.insert(port.pa);
-        }
-        if (pas.size() < 2) {
-            pas = {IpAddress{}};
-        }
-        for (const IpAddress& pa : pas) {
+    // What came by a tunnel goes to local ports only. When copies come to several of this host's
+    // PAs each port has the one for the PA of its mapping; one whose mapping is elsewhere, the
+    // first.
+    void from_tunnel(const std::vector<IpAddress>& arrivals) {
+        if (arrivals.size() < 2) {
             StageFlow flow = part(Origin::Tunnel);
-            const bool one_of_several = pas.size() > 1;
-            if (one_of_several) {
-                flow->match_tun_dst(pa);
-            }
-            copy_to_ports(flow, subnet_.local_ports,
-                          one_of_several ? std::optional(pa) : std::nullopt);
+            copy_to_ports(flow, subnet_.local_ports, [](const auto&) { return true; });
+            return flow.end(out_, cookie_);
+        }
+        for (const IpAddress& pa : arrivals) {
+            StageFlow flow = part(Origin::Tunnel);
+            flow->match_tun_dst(pa);
+            copy_to_ports(flow, subnet_.local_ports, [&](const auto& port) {
+                const bool elsewhere = std::ranges::find(arrivals, port.pa) == arrivals.end();
+                return elsewhere ? pa == arrivals.front() : port.pa == pa;
+            });
             flow.end(out_, cookie_);
         }
     }
@@ -134,7 +133,7 @@ void replicate_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, Fl
         return remotes;
     };
     List all(subnet, std::nullopt, cookie, out);
-    all.from_tunnel();
+    all.from_tunnel(subnet.arrivals);
     for (std::size_t i = 0; i < limited(subnet.peers.size()); ++i) {
         all.copy_to(subnet.peers[i], std::nullopt);
     }
@@ -144,6 +143,7 @@ void replicate_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, Fl
     all.end();
     for (const policy::SubnetView::Group& group : subnet.groups) {
         List list(subnet, group.mac, cookie, out);
+        list.from_tunnel(group.arrivals);
         for (std::size_t i = 0; i < limited(group.peers.size()); ++i) {
             list.copy_to(group.peers[i], std::nullopt);
         }

@@ -103,22 +103,13 @@ std::vector<ObjectId> Model::commit() {
     // nothing refers to any more go when nobody looks at them.
     auto subnets = std::exchange(touched_subnets_, {});
     resolve_subnets(subnets);
+    resolve_macs();
     resolve_cas();
     resolve_ports();
     for (const ObjectId& id : touched_) {
         const auto router = routers_by_number_.find(id.owner);
         if (id.kind == ObjectKind::Router && router != routers_by_number_.end()) {
             check_routes(routers_.at(router->second));
-        }
-        if (id.kind != ObjectKind::Mac) {
-            continue;
-        }
-        const auto subnet = subnets_by_number_.find(id.owner);
-        if (subnet != subnets_by_number_.end()) {
-            const auto first = subnet->second->by_mac.find(MacAddress::from_bits(id.detail));
-            if (first != subnet->second->by_mac.end()) {
-                check_conflicts(first->second, FaultKey::MappingConflict);
-            }
         }
     }
     subnets.merge(std::exchange(touched_subnets_, {}));  // Those that a port has left.

@@ -154,7 +154,16 @@ class Model {
     void unlist(LocatorRecord& locator);
     void touch_twins(const IpAddress& pa);
     void touch_twins(const SubnetRecord& subnet, const IpAddress& pa);
-    [[nodiscard]] static bool owns_ca(const MappingRecord& mapping);
+    [[nodiscard]] static bool agrees_on_mac(const MappingRecord& mapping);
+    [[nodiscard]] static const MappingRecord* owner_of(const SubnetRecord& subnet,
+                                                       const IpAddress& ca);
+    [[nodiscard]] static bool share(const MappingRecord& a, const MappingRecord& b);
+    [[nodiscard]] static bool in_force(const MappingRecord& mapping);
+    [[nodiscard]] static bool any_in_force(const MappingRecord& first);
+    void count(MappingRecord& mapping, LocatorRecord* locator);
+    void resolve_macs();
+    void check_mac(MappingRecord& first);
+    void check_ca(MappingRecord& first, const MappingRecord* owner);
     [[nodiscard]] static std::vector<IpAddress> cas_of(const MappingRecord& first);
     void remove_mapping(const Uuid& row);
     void link(MappingRecord& mapping);
@@ -164,8 +173,7 @@ class Model {
     void touch_mac(SubnetRecord& subnet, const MacAddress& mac);
     void touch_ca(SubnetRecord& subnet, const IpAddress& ca);
     void resolve_cas();
-    void resolve_vip(SubnetRecord& subnet, const IpAddress& ca, const MappingRecord* first);
-    void check_conflicts(const MappingRecord* first, FaultKey key);
+    void resolve_vip(SubnetRecord& subnet, const IpAddress& ca, const MappingRecord* owner);
 
     // model_provider_addresses.cpp
     void touch_pa(const IpAddress& pa);
@@ -181,10 +189,16 @@ class Model {
     void remove_group(const Uuid& row);
     void resolve_groups();
     void check_group(const std::optional<MacAddress>& mac, const Claims<Uuid>& claims);
-    void sort_peers(std::vector<LocatorSpec>& peers) const;
-    [[nodiscard]] std::vector<LocatorSpec> peers_of_set(const Uuid& set) const;
+    // Where copies of a broadcast go, and come.
+    struct Spread {
+        std::vector<LocatorSpec> peers;
+        std::vector<IpAddress> arrivals;
+    };
+    [[nodiscard]] Spread spread_of(std::vector<LocatorSpec> locators) const;
+    [[nodiscard]] Spread spread_of_set(const Uuid& set) const;
+    [[nodiscard]] Spread spread_of_mappings(const SubnetRecord& subnet) const;
     void view_replication(const SubnetRecord& subnet, SubnetView& view) const;
-    void spread_local_ports(const SubnetRecord& subnet, SubnetView& view) const;
+    [[nodiscard]] IpAddress arrival_of(const SubnetRecord& subnet, const PortRecord& port) const;
 
     // model_ports.cpp
     PortRecord& port_record(std::string_view name);

@@ -105,92 +105,93 @@ void Model::check_group(const std::optional<MacAddress>& mac, const Claims<Uuid>
     }
 }
 
-// Distinct remote PAs, ascending; by VXLAN if there is a choice.
-void Model::sort_peers(std::vector<LocatorSpec>& peers) const {
-    std::erase_if(peers, [this](const LocatorSpec& peer) { return is_local_pa(peer.pa); });
-    std::sort(peers.begin(), peers.end(), [](const auto& a, const auto& b) {
+namespace {
+
+// Distinct PAs, ascending; by VXLAN if there is a choice.
+void sort_unique(std::vector<LocatorSpec>& locators) {
+    std::sort(locators.begin(), locators.end(), [](const auto& a, const auto& b) {
         return std::tie(a.pa, a.encapsulation) < std::tie(b.pa, b.encapsulation);
     });
     const auto same_pa = [](const auto& a, const auto& b) { return a.pa == b.pa; };
-    peers.erase(std::unique(peers.begin(), peers.end(), same_pa), peers.end());
+    locators.erase(std::unique(locators.begin(), locators.end(), same_pa), locators.end());
 }
 
-std::vector<LocatorSpec> Model::peers_of_set(const Uuid& set) const {
-    std::vector<LocatorSpec> peers;
+}  // namespace
+
+// Those of other hosts are where copies go, this host's own where they come.
+Model::Spread Model::spread_of(std::vector<LocatorSpec> locators) const {
+    sort_unique(locators);
+    Spread spread;
+    for (const LocatorSpec& locator : locators) {
+        if (is_local_pa(locator.pa)) {
+            spread.arrivals.push_back(locator.pa);
+        } else {
+            spread.peers.push_back(locator);
+        }
+    }
+    return spread;
+}
+
+Model::Spread Model::spread_of_set(const Uuid& set) const {
+    std::vector<LocatorSpec> locators;
     const auto known = locator_sets_.find(set);
     if (known != locator_sets_.end() && known->second.spec) {
         for (const Uuid& row : known->second.spec->locators) {
             const auto locator = locators_.find(row);
             if (locator != locators_.end() && locator->second->spec) {
-                peers.push_back(*locator->second->spec);
+                locators.push_back(*locator->second->spec);
             }
         }
     }
-    sort_peers(peers);
-    return peers;
+    return spread_of(std::move(locators));
+}
+
+Model::Spread Model::spread_of_mappings(const SubnetRecord& subnet) const {
+    std::vector<LocatorSpec> locators;
+    for (const auto& [number, use] : subnet.locators) {
+        const auto& locator = locators_by_number_.at(number)->spec;
+        if (locator && use.mappings > 0) {
+            locators.push_back(*locator);
+        }
+    }
+    return spread_of(std::move(locators));
 }
 
 // Where the subnet's broadcast and multicast go, other than to its ports here.
 void Model::view_replication(const SubnetRecord& subnet, SubnetView& view) const {
-    const auto everything_else = subnet.groups.find(std::nullopt);
-    if (everything_else != subnet.groups.end()) {
-        view.peers = peers_of_set(*everything_else->second.spec());
-    } else if (subnet.spec->replicate_per_vm) {
+    const auto others = subnet.groups.find(std::nullopt);
+    const bool per_vm = others == subnet.groups.end() && subnet.spec->replicate_per_vm;
+    Spread spread = others == subnet.groups.end() ? spread_of_mappings(subnet)
+                                                  : spread_of_set(*others->second.spec());
+    view.arrivals = std::move(spread.arrivals);
+    if (!per_vm) {
+        view.peers = std::move(spread.peers);
+    } else {
         for (const auto& [mac, first] : subnet.by_mac) {
             const auto& locator = first->locator->spec;
-            if (locator && !is_local_pa(locator->pa)) {
+            if (locator && !is_local_pa(locator->pa) && any_in_force(*first)) {
                 view.members.push_back({mac, *locator});
             }
         }
         std::ranges::sort(view.members, {}, &SubnetView::Member::mac);
-    } else {
-        for (const auto& [number, use] : subnet.locators) {
-            const auto& locator = locators_by_number_.at(number)->spec;
-            if (locator && use.mappings > 0) {
-                view.peers.push_back(*locator);
-            }
-        }
-        sort_peers(view.peers);
     }
     for (const auto& [mac, claims] : subnet.groups) {
         if (mac) {
-            view.groups.push_back({*mac, peers_of_set(*claims.spec())});
+            Spread own = spread_of_set(*claims.spec());
+            view.groups.push_back({*mac, std::move(own.peers), std::move(own.arrivals)});
         }
     }
 }
 
-// A broadcast comes to this host once for each of its PAs that the subnet knows; each member is to
-// have it once: with the copy for the PA of its own mapping. One whose mapping is (still) another
-// host's goes with the lowest.
-void Model::spread_local_ports(const SubnetRecord& subnet, SubnetView& view) const {
-    std::vector<IpAddress> local;
-    for (const auto& [number, use] : subnet.locators) {
-        const auto& locator = locators_by_number_.at(number)->spec;
-        if (locator && is_local_pa(locator->pa)) {
-            local.push_back(locator->pa);
-        }
+// The local PA of the port's mapping in the subnet; unspecified if that is (still) another host's.
+IpAddress Model::arrival_of(const SubnetRecord& subnet, const PortRecord& port) const {
+    const auto of_mac =
+        port.attached_mac ? subnet.by_mac.find(*port.attached_mac) : subnet.by_mac.end();
+    if (of_mac == subnet.by_mac.end() || !of_mac->second->locator->spec ||
+        !is_local_pa(of_mac->second->locator->spec->pa)) {
+        return {};
     }
-    std::sort(local.begin(), local.end());
-    local.erase(std::unique(local.begin(), local.end()), local.end());
-    if (local.size() < 2) {
-        return;
-    }
-    for (SubnetView::LocalPort& port : view.local_ports) {
-        port.pa = local.front();
-    }
-    for (const PortRecord* port : subnet.ports) {
-        const auto of_mac =
-            port->attached_mac ? subnet.by_mac.find(*port->attached_mac) : subnet.by_mac.end();
-        if (of_mac == subnet.by_mac.end() || !of_mac->second->locator->spec || !port->view) {
-            continue;
-        }
-        const IpAddress& pa = of_mac->second->locator->spec->pa;
-        for (SubnetView::LocalPort& each : view.local_ports) {
-            if (each.ofport == port->view->ofport && is_local_pa(pa)) {
-                each.pa = pa;
-            }
-        }
-    }
+    return of_mac->second->locator->spec->pa;
 }
 
 }  // namespace hnv::policy

@@ -120,8 +120,9 @@ void Model::put(const Uuid& row, const MappingSpec& spec) {
             if (mapping.locator->row != spec.locator) {
                 LocatorRecord& before = *mapping.locator;
                 mapping.locator = &locator_record(spec.locator);
-                count_locator(*mapping.subnet, *mapping.locator, &LocatorUse::mappings, true);
-                count_locator(*mapping.subnet, before, &LocatorUse::mappings, false);
+                ++mapping.locator->uses;
+                --before.uses;
+                release(before);
             }
             if (mapping.ca && mapping.type != spec.type) {
                 touch_ca(*mapping.subnet, *mapping.ca);  // Whether it may share its CA.
@@ -150,7 +151,7 @@ void Model::link(MappingRecord& mapping) {
         append(subnet.by_ca[*mapping.ca], mapping, &MappingRecord::next_of_ca);
         touch_ca(subnet, *mapping.ca);
     }
-    count_locator(subnet, *mapping.locator, &LocatorUse::mappings, true);
+    ++mapping.locator->uses;
 }
 
 void Model::unlink(MappingRecord& mapping) {
@@ -168,7 +169,9 @@ void Model::unlink(MappingRecord& mapping) {
         }
         touch_ca(subnet, *mapping.ca);
     }
-    count_locator(subnet, *mapping.locator, &LocatorUse::mappings, false);
+    count(mapping, nullptr);
+    --mapping.locator->uses;
+    release(*mapping.locator);
     if (subnet.mappings == 0 && !subnet.spec) {
         touched_subnets_.insert(&subnet);  // commit() releases it.
     }
@@ -179,6 +182,20 @@ void Model::remove_mapping(const Uuid& row) {
     if (known != mappings_.end()) {
         unlink(known->second);
         mappings_.erase(known);
+    }
+}
+
+// What a mapping in force says of its PA: that it is one of the subnet's. nullptr: nothing.
+void Model::count(MappingRecord& mapping, LocatorRecord* locator) {
+    LocatorRecord* before = std::exchange(mapping.counted, locator);
+    if (before == locator) {
+        return;
+    }
+    if (locator != nullptr) {
+        count_locator(*mapping.subnet, *locator, &LocatorUse::mappings, true);
+    }
+    if (before != nullptr) {
+        count_locator(*mapping.subnet, *before, &LocatorUse::mappings, false);
     }
 }
 
@@ -219,22 +236,51 @@ void Model::touch_ca(SubnetRecord& subnet, const IpAddress& ca) {
     touched_cas_.insert({&subnet, ca});
 }
 
-// Whether a mapping gives its MAC the right to its CA.
-bool Model::owns_ca(const MappingRecord& mapping) {
-    const SubnetRecord& subnet = *mapping.subnet;
-    if (!mapping.ca || subnet.gateways.contains(*mapping.ca)) {
+// A row is in force unless it is in conflict with one that was there before it: of a MAC the first
+// row says where it is; of a CA the first of those that are right about their MAC says whose it is.
+bool Model::agrees_on_mac(const MappingRecord& mapping) {
+    const MappingRecord& first = *mapping.subnet->by_mac.at(mapping.mac);
+    return mapping.locator->spec == first.locator->spec || share(mapping, first);
+}
+
+const MappingRecord* Model::owner_of(const SubnetRecord& subnet, const IpAddress& ca) {
+    const auto entry = subnet.by_ca.find(ca);
+    const MappingRecord* each = entry == subnet.by_ca.end() ? nullptr : entry->second;
+    while (each != nullptr && !agrees_on_mac(*each)) {
+        each = each->next_of_ca;
+    }
+    return each;
+}
+
+bool Model::share(const MappingRecord& a, const MappingRecord& b) {
+    return a.type == MappingType::LoadBalanced && b.type == MappingType::LoadBalanced;
+}
+
+bool Model::in_force(const MappingRecord& mapping) {
+    if (!agrees_on_mac(mapping)) {
         return false;
     }
-    const MappingRecord& first = *subnet.by_ca.at(*mapping.ca);
-    return first.mac == mapping.mac ||
-           (first.type == MappingType::LoadBalanced && mapping.type == MappingType::LoadBalanced);
+    if (!mapping.ca) {
+        return true;
+    }
+    const MappingRecord& owner = *owner_of(*mapping.subnet, *mapping.ca);  // It, if no other.
+    return owner.mac == mapping.mac || share(mapping, owner);
+}
+
+// Whether any of the MAC's mappings is. `first`: of them.
+bool Model::any_in_force(const MappingRecord& first) {
+    const MappingRecord* each = &first;
+    while (each != nullptr && !in_force(*each)) {
+        each = each->next_of_mac;
+    }
+    return each != nullptr;
 }
 
 // The addresses that are the MAC's, ascending. `first`: of the MAC's mappings.
 std::vector<IpAddress> Model::cas_of(const MappingRecord& first) {
     std::vector<IpAddress> cas;
     for (const MappingRecord* each = &first; each != nullptr; each = each->next_of_mac) {
-        if (owns_ca(*each)) {
+        if (each->ca && in_force(*each) && !each->subnet->gateways.contains(*each->ca)) {
             cas.push_back(*each->ca);
         }
     }
@@ -243,27 +289,48 @@ std::vector<IpAddress> Model::cas_of(const MappingRecord& first) {
     return cas;
 }
 
-// The first mapping of a list is in force. The others agree with it, or have a fault.
-void Model::check_conflicts(const MappingRecord* first, FaultKey key) {
-    const bool by_ca = key == FaultKey::CaConflict;
-    const NextMapping next = by_ca ? &MappingRecord::next_of_ca : &MappingRecord::next_of_mac;
-    for (const MappingRecord* each = first; each != nullptr; each = each->*next) {
-        const RowRef row{SourceTable::MsVtepUcastMacsRemote, each->row};
-        const bool agrees =
-            by_ca ? each->mac == first->mac : each->locator->spec == first->locator->spec;
-        const bool shared =
-            each->type == MappingType::LoadBalanced && first->type == MappingType::LoadBalanced;
-        if (agrees || shared) {
-            faults_.set(row, key, std::nullopt);
-        } else if (by_ca) {
-            faults_.set(row, key,
-                        each->ca->to_string() + " in this subnet is already mapped to " +
-                            first->mac.to_string() + "; delete one of the two rows");
+void Model::check_mac(MappingRecord& first) {
+    for (MappingRecord* each = &first; each != nullptr; each = each->next_of_mac) {
+        faults_.set({SourceTable::MsVtepUcastMacsRemote, each->row}, FaultKey::MappingConflict,
+                    agrees_on_mac(*each)
+                        ? std::nullopt
+                        : std::optional(each->mac.to_string() +
+                                        " in this subnet is already mapped to another provider "
+                                        "address; delete the old row to move it"));
+        if (each->ca) {
+            touch_ca(*each->subnet, *each->ca);  // The row may have, or lose, a claim to it.
         } else {
-            faults_.set(row, key,
-                        each->mac.to_string() +
-                            " in this subnet is already mapped to another provider address; delete "
-                            "the old row to move it");
+            count(*each, in_force(*each) ? each->locator : nullptr);
+        }
+    }
+}
+
+void Model::check_ca(MappingRecord& first, const MappingRecord* owner) {
+    for (MappingRecord* each = &first; each != nullptr; each = each->next_of_ca) {
+        const bool valid = in_force(*each);
+        faults_.set(
+            {SourceTable::MsVtepUcastMacsRemote, each->row}, FaultKey::CaConflict,
+            valid || !agrees_on_mac(*each)
+                ? std::nullopt
+                : std::optional(each->ca->to_string() + " in this subnet is already mapped to " +
+                                owner->mac.to_string() + "; delete one of the two rows"));
+        count(*each, valid ? each->locator : nullptr);
+        touch_mac(*each->subnet, each->mac);  // Whose address it is.
+    }
+}
+
+void Model::resolve_macs() {
+    std::vector<ObjectId> macs;
+    std::ranges::copy_if(touched_, std::back_inserter(macs),
+                         [](const ObjectId& id) { return id.kind == ObjectKind::Mac; });
+    for (const ObjectId& id : macs) {
+        const auto subnet = subnets_by_number_.find(id.owner);
+        if (subnet == subnets_by_number_.end()) {
+            continue;
+        }
+        const auto first = subnet->second->by_mac.find(MacAddress::from_bits(id.detail));
+        if (first != subnet->second->by_mac.end()) {
+            check_mac(*first->second);
         }
     }
 }
@@ -271,13 +338,10 @@ void Model::check_conflicts(const MappingRecord* first, FaultKey key) {
 void Model::resolve_cas() {
     for (const auto& [subnet, ca] : std::exchange(touched_cas_, {})) {
         const auto entry = subnet->by_ca.find(ca);
-        resolve_vip(*subnet, ca, entry == subnet->by_ca.end() ? nullptr : entry->second);
+        const MappingRecord* owner = owner_of(*subnet, ca);
+        resolve_vip(*subnet, ca, owner);
         if (entry != subnet->by_ca.end()) {
-            check_conflicts(entry->second, FaultKey::CaConflict);
-            for (const MappingRecord* each = entry->second; each != nullptr;
-                 each = each->next_of_ca) {
-                touch_mac(*subnet, each->mac);  // Whose address it is.
-            }
+            check_ca(*entry->second, owner);
         }
         if (const RouterRecord* router = router_of(*subnet);
             router != nullptr && router->next_hops.contains(ca)) {
@@ -286,19 +350,19 @@ void Model::resolve_cas() {
         if (!subnet->in_force || subnet->gateways.contains(ca)) {
             continue;
         }
-        if (entry == subnet->by_ca.end()) {
+        if (owner == nullptr) {
             neighbours_.erase(subnet->spec->vsid, ca);
         } else {
-            neighbours_.set(subnet->spec->vsid, ca, entry->second->mac);
+            neighbours_.set(subnet->spec->vsid, ca, owner->mac);
         }
     }
 }
 
 // An address whose first mapping is load_balanced is shared by all that are, even while there is
 // but one: its connections must be known when the second comes.
-void Model::resolve_vip(SubnetRecord& subnet, const IpAddress& ca, const MappingRecord* first) {
+void Model::resolve_vip(SubnetRecord& subnet, const IpAddress& ca, const MappingRecord* owner) {
     const auto known = subnet.vips.find(ca);
-    const bool shared = first != nullptr && first->type == MappingType::LoadBalanced &&
+    const bool shared = owner != nullptr && owner->type == MappingType::LoadBalanced &&
                         !subnet.gateways.contains(ca);
     if (!shared && known == subnet.vips.end()) {
         return;
@@ -344,7 +408,7 @@ std::optional<VipView> Model::vip(const ObjectId& id) const {
     }
     for (const MappingRecord* each = subnet.by_ca.at(known->second); each != nullptr;
          each = each->next_of_ca) {
-        if (each->type == MappingType::LoadBalanced) {
+        if (each->type == MappingType::LoadBalanced && in_force(*each)) {
             view.backends.push_back(each->mac);
         }
     }
@@ -386,7 +450,8 @@ std::optional<MacView> Model::mac(const ObjectId& id) const {
     }
     const auto mac = MacAddress::from_bits(id.detail);
     const auto of_mac = entry->second->by_mac.find(mac);
-    if (of_mac == entry->second->by_mac.end() || !of_mac->second->locator->spec) {
+    if (of_mac == entry->second->by_mac.end() || !of_mac->second->locator->spec ||
+        !any_in_force(*of_mac->second)) {
         return std::nullopt;
     }
     const LocatorSpec& locator = *of_mac->second->locator->spec;

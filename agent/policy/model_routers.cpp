@@ -12,10 +12,8 @@ void Model::put(const Uuid& row, RouterSpec spec) {
         return;
     }
     std::map<Uuid, std::vector<IpPrefix>> wanted;
-    if (spec.enabled) {
-        for (const RouterSpec::Binding& binding : spec.bindings) {
-            wanted[binding.subnet].push_back(binding.prefix);
-        }
+    for (const RouterSpec::Binding& binding : spec.bindings) {
+        wanted[binding.subnet].push_back(binding.prefix);
     }
     if (known != routers_.end()) {
         for (const RouterSpec::Binding& binding : known->second.spec.bindings) {
@@ -101,10 +99,12 @@ void Model::check_router(const Uuid& row) {
     faults_.set({SourceTable::MsVtepLogicalRouter, row}, FaultKey::SubnetTwoRouters, message);
 }
 
-// The router that the subnet belongs to; null when nothing routes it.
+// The router that the subnet belongs to; null when nothing routes it. A router that is switched off
+// keeps its subnets, and leaves them unrouted.
 const RouterRecord* Model::router_of(const SubnetRecord& subnet) const {
     const auto row = subnet.bindings.row();
-    return row && subnet.in_force ? &routers_.at(*row) : nullptr;
+    const auto router = row && subnet.in_force ? routers_.find(*row) : routers_.end();
+    return router != routers_.end() && router->second.spec.enabled ? &router->second : nullptr;
 }
 
 // Its subnets in force, each once.
@@ -184,10 +184,9 @@ void Model::note_routed(SubnetRecord& subnet) {
 std::optional<RouterView::Route> Model::resolve(const RouterRecord& router,
                                                 const StaticRoute& route) const {
     for (const SubnetRecord* subnet : subnets_of(router)) {
-        const auto of_ca = subnet->by_ca.find(route.next_hop);
-        if (of_ca != subnet->by_ca.end() && owns_ca(*of_ca->second)) {
-            return RouterView::Route{route.prefix, std::nullopt, subnet->spec->vsid,
-                                     of_ca->second->mac};
+        const MappingRecord* owner = owner_of(*subnet, route.next_hop);
+        if (owner != nullptr && !subnet->gateways.contains(route.next_hop)) {
+            return RouterView::Route{route.prefix, std::nullopt, subnet->spec->vsid, owner->mac};
         }
     }
     return std::nullopt;

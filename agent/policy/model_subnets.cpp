@@ -148,8 +148,8 @@ void Model::retract_neighbours(SubnetRecord& subnet) {
 // One gateway for each prefix of the subnet's router. Returns whether they have changed.
 bool Model::publish_gateways(SubnetRecord& subnet) {
     std::set<IpAddress> gateways;
-    if (const auto* prefixes = subnet.bindings.spec(); subnet.in_force && prefixes != nullptr) {
-        for (const IpPrefix& prefix : *prefixes) {
+    if (router_of(subnet) != nullptr) {
+        for (const IpPrefix& prefix : *subnet.bindings.spec()) {
             gateways.insert(gateway_of(prefix));
         }
     }
@@ -202,13 +202,13 @@ std::optional<SubnetView> Model::subnet(const ObjectId& id) const {
         if (port->view && port->view->active) {
             for (const Attachment& attachment : port->view->attachments) {
                 if (attachment.vsid == view.vsid) {
-                    view.local_ports.push_back({port->view->ofport, attachment.vlan, {}});
+                    view.local_ports.push_back(
+                        {port->view->ofport, attachment.vlan, arrival_of(subnet, *port)});
                 }
             }
         }
     }
     std::sort(view.local_ports.begin(), view.local_ports.end());
-    spread_local_ports(subnet, view);
     view_replication(subnet, view);
     return view;
 }

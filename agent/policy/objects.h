@@ -113,17 +113,19 @@ struct SubnetView {
     struct LocalPort {
         std::uint32_t ofport = 0;
         std::uint16_t vlan = 0;
-        // Where broadcasts for it arrive: the local PA of its mapping. Unspecified while the subnet
-        // has one of them, or none.
-        IpAddress pa{};
+        IpAddress pa{};  // Of its mapping, if that is one of this host's; else unspecified.
         auto operator<=>(const LocalPort&) const = default;
     };
     std::vector<LocalPort> local_ports;  // Its active ports, ascending.
     std::vector<LocatorSpec> peers;      // Distinct remote PAs, ascending.
+    // This host's PAs to which other hosts send their copies, ascending: with several of them a
+    // broadcast comes several times.
+    std::vector<IpAddress> arrivals{};
     // Groups with destinations of their own, by MAC.
     struct Group {
         MacAddress mac;
         std::vector<LocatorSpec> peers;
+        std::vector<IpAddress> arrivals{};
     };
     std::vector<Group> groups{};
     // With replicate_per_vm: every remote mapping, by MAC; instead of `peers`.

@@ -85,6 +85,7 @@ struct MappingRecord {
     std::optional<IpAddress> ca;
     SubnetRecord* subnet = nullptr;
     LocatorRecord* locator = nullptr;
+    LocatorRecord* counted = nullptr;  // `locator`, if the row was in force at the last commit.
     MappingRecord* next_of_mac = nullptr;
     MappingRecord* next_of_ca = nullptr;
 };

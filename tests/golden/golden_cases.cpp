@@ -149,9 +149,11 @@ FlowSet subnet_groups() {
     view.tunnels = {1, 2};
     view.local_ports = {{5, 0, ip("192.168.1.10")}, {6, 0, ip("192.168.1.11")}};
     view.peers = {{Encapsulation::Vxlan, ip("192.168.2.20")}};
+    view.arrivals = {ip("192.168.1.10"), ip("192.168.1.11")};
     view.groups = {
         {mac(0x01005e000001),
-         {{Encapsulation::Nvgre, ip("192.168.3.30")}, {Encapsulation::Vxlan, ip("2001:db8::40")}}}};
+         {{Encapsulation::Nvgre, ip("192.168.3.30")}, {Encapsulation::Vxlan, ip("2001:db8::40")}},
+         {ip("192.168.1.11")}}};
     return compile(view);
 }
 

@@ -134,13 +134,12 @@ TEST_F(ModelGroups, APortHasTheCopiesForThePaOfItsMapping) {
     ASSERT_EQ(ports.size(), 3U);
     EXPECT_EQ(ports[0].pa, ip("192.168.1.10"));
     EXPECT_EQ(ports[1].pa, ip("192.168.1.11"));
-    EXPECT_EQ(ports[2].pa, ip("192.168.1.10"));  // Its mapping is another host's still.
-    remove(SourceTable::MsVtepUcastMacsRemote, 5);
+    EXPECT_EQ(ports[2].pa, IpAddress{});  // Its mapping is another host's still.
+    EXPECT_EQ(subnet_view(5001)->arrivals, (std::vector{ip("192.168.1.10"), ip("192.168.1.11")}));
+    set(1, {5, 2});
+    group(1, 1, kAllHosts);
     commit();
-    const auto now = subnet_view(5001)->local_ports;
-    for (const auto& each : now) {
-        EXPECT_EQ(each.pa, IpAddress{});
-    }
+    EXPECT_EQ(subnet_view(5001)->groups.at(0).arrivals, std::vector{ip("192.168.1.11")});
 }
 
 }  // namespace

@@ -99,6 +99,48 @@ TEST_F(ModelMappings, ACaConflictHealsWhenTheSecondGivesTheAddressUp) {
     EXPECT_TRUE(faults.all().empty());
 }
 
+// What is not in force has no effect at all: no address, no MAC, no peer.
+TEST_F(ModelMappings, ARowThatLosesItsMacGivesNoAddressAndNoPeer) {
+    provider_address(1, "192.168.1.10/24");
+    locator(3, "192.168.3.30");
+    mapping(1, 1, 2, kSqlMac, "10.1.1.11");
+    mapping(2, 1, 3, kSqlMac, "10.1.1.12");
+    commit();
+    EXPECT_NE(mapping_conflict(2), "");
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.12")), std::nullopt);
+    ASSERT_EQ(peer_views().size(), 1U);
+    EXPECT_EQ(peer_views()[0].pa, ip("192.168.2.20"));
+    EXPECT_EQ(subnet_view(5001)->peers.size(), 1U);
+    // Nor does it keep another from the address.
+    mapping(3, 1, 2, kWebMac, "10.1.1.12");
+    commit();
+    EXPECT_EQ(ca_conflict(3), "");
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.12")), mac(kWebMac));
+
+    remove(kMapping, 1);
+    commit();
+    EXPECT_EQ(mapping_conflict(2), "");
+    EXPECT_NE(ca_conflict(3), "");  // The second row was there before it.
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.12")), mac(kSqlMac));
+    ASSERT_EQ(peer_views().size(), 1U);
+    EXPECT_EQ(peer_views()[0].pa, ip("192.168.3.30"));
+}
+
+TEST_F(ModelMappings, ARowThatLosesItsCaGivesNoMacAndNoPeer) {
+    locator(3, "192.168.3.30");
+    mapping(1, 1, 2, kSqlMac, "10.1.1.11");
+    mapping(2, 1, 3, kWebMac, "10.1.1.11");
+    commit();
+    EXPECT_NE(ca_conflict(2), "");
+    EXPECT_FALSE(mac_view(5001, kWebMac));
+    EXPECT_EQ(peer_views().size(), 1U);
+    mapping(2, 1, 3, kWebMac, "10.1.1.12");
+    commit();
+    EXPECT_TRUE(faults.all().empty());
+    EXPECT_TRUE(mac_view(5001, kWebMac));
+    EXPECT_EQ(peer_views().size(), 2U);
+}
+
 TEST_F(ModelMappings, LoadBalancedMappingsShareAnAddress) {
     mapping(1, 1, 1, kSqlMac, "10.1.1.11", MappingType::LoadBalanced);
     mapping(2, 1, 2, kWebMac, "10.1.1.11", MappingType::LoadBalanced);

@@ -87,7 +87,8 @@ TEST_F(ModelPorts, IsActiveWithBindingAddressAndRule) {
     EXPECT_EQ(view->attachments.at(0).vsid, 5001U);
     EXPECT_EQ(view->attachments.at(0).mac, mac(kSqlMac));
     EXPECT_EQ(view->attachments.at(0).cas, std::vector{ip("10.1.1.11")});
-    EXPECT_EQ(subnet_view(5001)->local_ports, (std::vector<SubnetView::LocalPort>{{5, 0, {}}}));
+    EXPECT_EQ(subnet_view(5001)->local_ports,
+              (std::vector<SubnetView::LocalPort>{{5, 0, ip("192.168.1.10")}}));
     EXPECT_EQ(model.counts().ports_active, 1U);
 }
 
@@ -178,7 +179,8 @@ TEST_F(ModelPorts, FollowsItsInterfaceToAnotherOpenFlowPort) {
     model.set_interfaces({plug("sql", 9, kSqlMac)});
     commit();
     EXPECT_EQ(port_view("sql")->ofport, 9U);
-    EXPECT_EQ(subnet_view(5001)->local_ports, (std::vector<SubnetView::LocalPort>{{9, 0, {}}}));
+    EXPECT_EQ(subnet_view(5001)->local_ports,
+              (std::vector<SubnetView::LocalPort>{{9, 0, ip("192.168.1.10")}}));
     model.set_interfaces({plug("sql", 9, kSqlMac)});
     EXPECT_TRUE(commit().empty());
 }
@@ -204,7 +206,8 @@ TEST_F(ModelPorts, MovesFromSubnetToSubnet) {
     commit();
     EXPECT_EQ(port_view("sql")->attachments.at(0).vsid, 6001U);
     EXPECT_TRUE(subnet_view(5001)->local_ports.empty());
-    EXPECT_EQ(subnet_view(6001)->local_ports, (std::vector<SubnetView::LocalPort>{{5, 0, {}}}));
+    EXPECT_EQ(subnet_view(6001)->local_ports,
+              (std::vector<SubnetView::LocalPort>{{5, 0, ip("192.168.1.10")}}));
 }
 
 TEST_F(ModelPorts, TakesItsSettingsAndLosesThem) {
@@ -501,8 +504,10 @@ TEST_F(ModelTrunks, IsInEachSubnetWithTheAddressesThatItHasThere) {
     EXPECT_EQ(view->attachments[1].vlan, 20);
     EXPECT_EQ(view->attachments[1].vsid, 6001U);
     EXPECT_EQ(view->attachments[1].cas, std::vector{ip("10.2.1.11")});
-    EXPECT_EQ(subnet_view(5001)->local_ports, (std::vector<SubnetView::LocalPort>{{5, 0, {}}}));
-    EXPECT_EQ(subnet_view(6001)->local_ports, (std::vector<SubnetView::LocalPort>{{5, 20, {}}}));
+    EXPECT_EQ(subnet_view(5001)->local_ports,
+              (std::vector<SubnetView::LocalPort>{{5, 0, ip("192.168.1.10")}}));
+    EXPECT_EQ(subnet_view(6001)->local_ports,
+              (std::vector<SubnetView::LocalPort>{{5, 20, ip("192.168.1.10")}}));
     EXPECT_TRUE(faults.all().empty());
 }
 

@@ -190,14 +190,19 @@ TEST_F(ModelSubnets, AChangedRouterKeepsItsSubnets) {
     EXPECT_EQ(neighbours.find(5001, ip("10.1.1.1")), std::nullopt);
     EXPECT_EQ(neighbours.find(5001, ip("10.1.1.254")), std::nullopt);
 
-    router(1, {{"10.1.1.0/24", 1}}, false);  // Disabled, it gives them up.
+    router(1, {{"10.1.1.0/24", 1}}, false);  // Switched off, it keeps them unrouted.
+    commit();
+    EXPECT_NE(two_routers(2), "");
+    EXPECT_FALSE(subnet_view(5001)->router);
+    EXPECT_EQ(neighbours.find(5001, ip("10.1.1.254")), std::nullopt);
+    router(1, {{"10.1.1.0/24", 1}});
+    commit();
+    EXPECT_EQ(two_routers(1), "");
+    EXPECT_TRUE(subnet_view(5001)->router);
+    remove(SourceTable::MsVtepLogicalRouter, 1);
     commit();
     EXPECT_EQ(two_routers(2), "");
     EXPECT_EQ(neighbours.find(5001, ip("10.1.1.254")), Model::kDefaultRouterMac);
-    router(1, {{"10.1.1.0/24", 1}});
-    commit();
-    EXPECT_NE(two_routers(1), "");
-    EXPECT_EQ(two_routers(2), "");
 }
 
 TEST_F(ModelSubnets, EachPrefixOfASubnetHasAGateway) {
@@ -256,7 +261,8 @@ TEST_F(ModelSubnets, ARowMayArriveAfterThoseThatReferToIt) {
     EXPECT_EQ(neighbours.find(5001, ip("10.1.1.11")), mac(kSqlMac));
     EXPECT_EQ(neighbours.find(5001, ip("10.1.1.1")), Model::kDefaultRouterMac);
     EXPECT_EQ(status("sql").state, PortState::Active);
-    EXPECT_EQ(subnet_view(5001)->local_ports, (std::vector<SubnetView::LocalPort>{{5, 0, {}}}));
+    EXPECT_EQ(subnet_view(5001)->local_ports,
+              (std::vector<SubnetView::LocalPort>{{5, 0, {}}}));
 }
 
 // A controller deletes a virtual network in one transaction, in whatever order.

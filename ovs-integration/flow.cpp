@@ -191,6 +191,13 @@ FlowBuilder& FlowBuilder::match_icmp_type(std::uint8_t type) {
     return *this;
 }
 
+FlowBuilder& FlowBuilder::match_nd_target(const IpPrefix& target) {
+    const in6_addr address = to_in6(target.address);
+    const in6_addr mask = v6_mask(target.length);
+    match_set_nd_target_masked(&impl_->match, &address, &mask);
+    return *this;
+}
+
 FlowBuilder& FlowBuilder::match_ttl(std::uint8_t ttl) {
     match_set_nw_ttl(&impl_->match, ttl);
     return *this;

@@ -97,7 +97,8 @@ class FlowBuilder {
     FlowBuilder& match_ip_dst(const IpPrefix& prefix);
     FlowBuilder& match_tp_src(std::uint16_t port, std::uint16_t mask = 0xffffU);
     FlowBuilder& match_tp_dst(std::uint16_t port, std::uint16_t mask = 0xffffU);
-    FlowBuilder& match_icmp_type(std::uint8_t type);  // Of either ICMP.
+    FlowBuilder& match_icmp_type(std::uint8_t type);       // Of either ICMP.
+    FlowBuilder& match_nd_target(const IpPrefix& target);  // Of IPv6; needs match_icmp_type().
     FlowBuilder& match_ttl(std::uint8_t ttl);
     FlowBuilder& match_fragment(Fragment fragment);
     FlowBuilder& match_arp_op(std::uint16_t operation);

@@ -35,7 +35,9 @@ inline constexpr std::uint8_t kEchoRequest = 8;
 inline constexpr std::uint8_t kEchoRequestV6 = 128;
 inline constexpr std::uint8_t kEchoReplyV6 = 129;
 // RFC 4861: router solicitation to redirect.
+inline constexpr std::uint8_t kRouterSolicitation = 133;
 inline constexpr std::uint8_t kNeighbourSolicitation = 135;
+inline constexpr std::uint8_t kNeighbourAdvertisement = 136;
 inline constexpr std::uint8_t kFirstDiscovery = 133;
 inline constexpr std::uint8_t kLastDiscovery = 137;
 

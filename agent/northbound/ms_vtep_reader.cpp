@@ -1,5 +1,7 @@
 #include "northbound/ms_vtep_reader.h"
 
+#include <charconv>
+
 namespace hnv::northbound {
 
 using policy::FaultKey;
@@ -41,6 +43,36 @@ constexpr std::int64_t kMaxVsid = 16777214;
     return routes;
 }
 
+// other_config:vlan and :uplink of a subnet that is a VLAN of the underlay; nullopt: it is none, or
+// `problem` says what is wrong.
+[[nodiscard]] std::optional<policy::VlanSpec> plain_vlan(const ovs::Row& row,
+                                                         std::optional<std::string>& problem) {
+    policy::VlanSpec spec;
+    std::string_view number;
+    for (const auto& [key, value] : row.string_map("other_config")) {
+        if (key == "vlan") {
+            number = value;
+        } else if (key == "uplink") {
+            spec.uplink = value;
+        }
+    }
+    if (number.empty()) {
+        return std::nullopt;
+    }
+    const auto [end, error] =
+        std::from_chars(number.data(), number.data() + number.size(), spec.vlan);
+    if (error != std::errc() || end != number.data() + number.size() || spec.vlan < 1 ||
+        spec.vlan > 4094) {
+        problem = "other_config:vlan is " + quoted(number) + "; a VLAN is 1 to 4094";
+        return std::nullopt;
+    }
+    if (spec.uplink.empty()) {
+        problem = "other_config:vlan needs other_config:uplink, the NIC or bridge that leads there";
+        return std::nullopt;
+    }
+    return spec;
+}
+
 }  // namespace
 
 void MsVtepReader::on_row(const ovs::RowChange& change) {
@@ -69,6 +101,20 @@ void MsVtepReader::subnet(const ovs::RowChange& change) {
     const RowRef row{SourceTable::MsVtepLogicalSwitch, change.uuid};
     if (!change.after) {
         return forget(row);
+    }
+    std::optional<std::string> vlan_problem;
+    if (const auto vlan = plain_vlan(*change.after, vlan_problem)) {
+        policy::SubnetSpec spec;
+        spec.vsid = policy::vsid_of_vlan(vlan->vlan);
+        spec.name = change.after->string("name");
+        spec.rdid = change.after->string("description");
+        spec.vlan = *vlan;
+        return accept(row, FaultKey::VsidRange, std::move(spec));
+    }
+    if (vlan_problem) {
+        return refuse(
+            row, FaultKey::VsidRange,
+            "Logical_Switch " + quoted(change.after->string("name")) + ": " + *vlan_problem);
     }
     const std::int64_t vsid = change.after->integer("tunnel_key").value_or(0);
     if (vsid < kMinVsid || vsid > kMaxVsid) {

@@ -48,6 +48,21 @@ void classify_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& 
 }
 
 void classify_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, FlowSet& out) {
+    if (subnet.vlan) {
+        if (subnet.vlan->ofport != 0) {
+            // As from a tunnel: to the ports here, and never out again. Who may send is the VLAN's
+            // affair.
+            StageFlow flow(Table::Classify, priority::kNormal);
+            flow->match_in_port(subnet.vlan->ofport)
+                .match_vlan(subnet.vlan->vlan)
+                .strip_vlan()
+                .set_metadata(subnet.vsid);
+            flow.set(Reg::Vsid, subnet.vsid)
+                .set(Reg::Origin, static_cast<std::uint32_t>(Origin::Tunnel));
+            flow.go(Table::Returning, out, cookie);
+        }
+        return;
+    }
     const std::uint32_t network = subnet.router ? subnet.router->network : subnet.vsid;
     const auto out_of = [&](std::uint32_t ofport, std::uint64_t key, std::uint64_t mask) {
         if (ofport == 0) {

@@ -56,6 +56,7 @@ FlowSet compile(const policy::SubnetView& subnet) {
     const std::uint64_t cookie = cookie_of(policy::ObjectKind::Subnet, subnet.vsid);
     classify_subnet(subnet, cookie, out);
     router_subnet(subnet, cookie, out);
+    mapping_subnet(subnet, cookie, out);
     replicate_subnet(subnet, cookie, out);
     return out;
 }

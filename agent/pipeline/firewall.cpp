@@ -152,6 +152,21 @@ class PortFirewall {
         flow.drop(out_, cookie_);
     }
 
+    // ARP and neighbour discovery come in by a VLAN.
+    void unfiltered() {
+        StageFlow arp = of_port(kInbound, kInbound.track, priority::kNormal);
+        arp->match_eth_type(wire::kArp);
+        arp.go(kInbound.next, out_, cookie_);
+        for (std::uint8_t type = wire::kFirstDiscovery; type <= wire::kLastDiscovery; ++type) {
+            StageFlow discovery =
+                of_port(kInbound, kInbound.track, priority::kLow + priority::kNormal);
+            discovery->match_eth_type(wire::kIpv6)
+                .match_ip_proto(wire::kIcmpv6)
+                .match_icmp_type(type);
+            discovery.go(kInbound.next, out_, cookie_);
+        }
+    }
+
   private:
     StageFlow of_port(const Path& path, Table table, std::uint16_t flow_priority) {
         StageFlow flow(table, flow_priority);
@@ -280,6 +295,9 @@ void firewall_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& 
         PortFirewall firewall(port, attachment, cookie, out);
         out.zones.push_back(firewall.zone());
         firewall.no_echo();
+        if (attachment.bridged) {
+            firewall.unfiltered();
+        }
         for (const Path& path : {kOutbound, kInbound}) {
             if (needs_state) {
                 firewall.stateful(path);

@@ -66,7 +66,27 @@ class PortGuard {
         flow.go(Table::Neighbour, out_, cookie_);
     }
 
+    // Into a VLAN goes what a host says of itself, too: router solicitations, and advertisements of
+    // its own addresses (RFC 4861 section 4.4).
+    void bridged_discovery() {
+        advertisement_of(kLinkLocal);
+        for (const IpAddress& ca : attachment_.cas) {
+            if (!ca.is_v4()) {
+                advertisement_of({ca, 128});
+            }
+        }
+        StageFlow solicitation = discovery(wire::kRouterSolicitation);
+        solicitation->match_ip_src(kLinkLocal);
+        solicitation.go(Table::Neighbour, out_, cookie_);
+    }
+
   private:
+    void advertisement_of(const IpPrefix& target) {
+        StageFlow flow = discovery(wire::kNeighbourAdvertisement);
+        flow->match_nd_target(target);
+        flow.go(Table::Neighbour, out_, cookie_);
+    }
+
     StageFlow from_port(std::uint16_t flow_priority = priority::kNormal) {
         StageFlow flow(Table::Guard, flow_priority);
         flow.match(Reg::Source, port_.ofport).match_vlan_of(Reg::SourceVlan, port_, attachment_);
@@ -76,11 +96,11 @@ class PortGuard {
         return flow;
     }
 
-    StageFlow solicitation() {
+    StageFlow solicitation() { return discovery(wire::kNeighbourSolicitation); }
+
+    StageFlow discovery(std::uint8_t type) {
         StageFlow flow = from_port(priority::kSolicitation);
-        flow->match_eth_type(wire::kIpv6)
-            .match_ip_proto(wire::kIcmpv6)
-            .match_icmp_type(wire::kNeighbourSolicitation);
+        flow->match_eth_type(wire::kIpv6).match_ip_proto(wire::kIcmpv6).match_icmp_type(type);
         return flow;
     }
 
@@ -112,6 +132,9 @@ void guard(const policy::PortView& port, const policy::Attachment& attachment, s
     }
     guard.dhcp_discover();
     guard.arp_from(IpAddress::from_v4(0));
+    if (attachment.bridged) {
+        guard.bridged_discovery();
+    }
     if (has_v6) {
         // Of duplicate address detection (RFC 4862 section 5.4), and from link-local addresses: a
         // host asks from any address of its interface (RFC 4861 section 7.2.2).

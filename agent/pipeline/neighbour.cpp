@@ -8,6 +8,22 @@
 
 namespace hnv::pipeline {
 
+namespace {
+
+// In a VLAN of the underlay others answer as well: there ARP and neighbour discovery are frames
+// like all.
+void bridge(const policy::PortView& port, const policy::Attachment& attachment,
+            std::uint64_t cookie, FlowSet& out) {
+    for (const std::uint16_t type : {wire::kArp, wire::kIpv6}) {
+        StageFlow flow(Table::Neighbour, priority::kHigh);
+        flow.match(Reg::Source, port.ofport).match_vlan_of(Reg::SourceVlan, port, attachment);
+        flow->match_eth_type(type);
+        flow.go(Table::Returning, out, cookie);
+    }
+}
+
+}  // namespace
+
 void neighbour_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
     const std::uint32_t limit = port.arp_limit_pps.value_or(kDefaultArpLimitPps);
     const std::uint32_t meter = port.ofport;
@@ -22,6 +38,10 @@ void neighbour_port(const policy::PortView& port, std::uint64_t cookie, FlowSet&
     request.end(out, cookie);
 
     for (const policy::Attachment& attachment : port.attachments) {
+        if (attachment.bridged) {
+            bridge(port, attachment, cookie, out);
+            continue;
+        }
         std::array<std::uint8_t, 1 + 6> solicitation{
             static_cast<std::uint8_t>(PacketInKind::NeighbourSolicitation)};
         if (attachment.router) {

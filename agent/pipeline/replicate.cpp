@@ -67,6 +67,12 @@ class List {
         flow_.resubmit(Table::Encapsulate);
     }
 
+    void copy_to_vlan(const policy::SubnetView::Vlan& vlan) {
+        flow_.set(Reg::Destination, vlan.ofport)
+            .set(Reg::DestinationVlan, tci_of(vlan.vlan))
+            .resubmit(Table::Deliver);
+    }
+
     void end() { flow_.end(out_, cookie_); }
 
     // What came by a tunnel goes to local ports only. When copies come to several of this host's
@@ -139,6 +145,9 @@ void replicate_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, Fl
     }
     for (std::size_t i = 0; i < limited(subnet.members.size()); ++i) {
         all.copy_to(subnet.members[i].locator, subnet.members[i].mac);
+    }
+    if (subnet.vlan && subnet.vlan->ofport != 0) {
+        all.copy_to_vlan(*subnet.vlan);
     }
     all.end();
     for (const policy::SubnetView::Group& group : subnet.groups) {

@@ -55,6 +55,7 @@ void local_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out
 void local_host(std::uint64_t cookie, FlowSet& out);
 
 // mapping.cpp
+void mapping_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, FlowSet& out);
 void mapping_mac(const policy::MacView& mac, std::uint64_t cookie, FlowSet& out);
 void mapping_host(std::uint64_t cookie, FlowSet& out);
 

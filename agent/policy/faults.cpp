@@ -60,6 +60,8 @@ const char* to_string(FaultKey key) {
             return "rule-syntax";
         case FaultKey::RulePriority:
             return "rule-priority";
+        case FaultKey::SubnetVlan:
+            return "subnet-vlan";
         case FaultKey::SubnetTwoRouters:
             return "subnet-two-routers";
         case FaultKey::RouterKey:

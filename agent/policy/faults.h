@@ -33,6 +33,7 @@ enum class FaultKey : std::uint8_t {
     RuleSyntax,
     RulePriority,
     SubnetTwoRouters,
+    SubnetVlan,
     RouterKey,
     NextHopUnmapped,
     ReplicationLimit,
@@ -44,9 +45,9 @@ inline constexpr std::array kFaultKeys{
     FaultKey::MappingConflict, FaultKey::CaConflict,         FaultKey::EncapsulationUnsupported,
     FaultKey::PaMissing,       FaultKey::PortNoAcl,          FaultKey::PortUnbound,
     FaultKey::PortDuplicate,   FaultKey::PortAddressUnknown, FaultKey::RuleSyntax,
-    FaultKey::RulePriority,    FaultKey::SubnetTwoRouters,   FaultKey::RouterKey,
-    FaultKey::NextHopUnmapped, FaultKey::ReplicationLimit,   FaultKey::UnderlayMtu,
-    FaultKey::SwitchRejected,
+    FaultKey::RulePriority,    FaultKey::SubnetTwoRouters,   FaultKey::SubnetVlan,
+    FaultKey::RouterKey,       FaultKey::NextHopUnmapped,    FaultKey::ReplicationLimit,
+    FaultKey::UnderlayMtu,     FaultKey::SwitchRejected,
 };
 [[nodiscard]] const char* to_string(FaultKey key);
 // The row is in conflict with another that was there before it: which of the two is in force must

@@ -40,9 +40,9 @@ void Model::touch(ObjectKind kind, std::uint32_t owner, std::uint64_t detail) {
 // The faults that the model raises, and none of a reader's.
 void Model::clear_faults(const RowRef& row) {
     using enum FaultKey;
-    for (const FaultKey key :
-         {VsidDuplicate, MappingConflict, CaConflict, SubnetTwoRouters, PortNoAcl, PortUnbound,
-          PortDuplicate, PortAddressUnknown, RulePriority, NextHopUnmapped, PaMissing}) {
+    for (const FaultKey key : {VsidDuplicate, MappingConflict, CaConflict, SubnetTwoRouters,
+                               PortNoAcl, PortUnbound, PortDuplicate, PortAddressUnknown,
+                               RulePriority, NextHopUnmapped, PaMissing, SubnetVlan}) {
         faults_.set(row, key, std::nullopt);
     }
 }

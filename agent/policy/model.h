@@ -44,6 +44,13 @@ struct CarriedAddress {
     auto operator<=>(const CarriedAddress&) const = default;
 };
 
+// Where the VLANs of one uplink are reached.
+struct VlanUplink {
+    std::uint32_t ofport = 0;  // 0: there is no port yet.
+    std::string problem{};     // Why there can't be one, for a person.
+    bool operator==(const VlanUplink&) const = default;
+};
+
 struct ModelCounts {
     std::size_t networks = 0;
     std::size_t subnets = 0;
@@ -90,6 +97,8 @@ class Model {
     void set_tunnel_ports(const TunnelPorts& ports);
     // All provider addresses that the host carries now, whoever made them.
     void set_carried_addresses(std::vector<CarriedAddress> carried);
+    // The ports that lead to the uplinks of vlan_uplinks().
+    void set_vlan_uplinks(std::map<std::string, VlanUplink> uplinks);
     // All guests' interfaces that there are now.
     void set_interfaces(const std::vector<InterfaceSpec>& interfaces);
 
@@ -104,6 +113,8 @@ class Model {
     [[nodiscard]] std::optional<MacView> mac(const ObjectId& id) const;
     [[nodiscard]] std::optional<RouterView> router(const ObjectId& id) const;
     [[nodiscard]] std::optional<VipView> vip(const ObjectId& id) const;
+    // The uplinks that subnets name which are VLANs of the underlay, ascending.
+    [[nodiscard]] std::vector<std::string> vlan_uplinks() const;
     // Every object that may own flows.
     void for_each_object(const std::function<void(const ObjectId&)>& visit) const;
     // The row that a person would change to change the object.
@@ -128,6 +139,7 @@ class Model {
     void remove_subnet(const Uuid& row);
     void elect(std::uint32_t vsid);
     void touch_all_of(SubnetRecord& subnet);
+    void check_vlan(const SubnetRecord& subnet);
     void retract_neighbours(SubnetRecord& subnet);
     void resolve_subnets(const std::unordered_set<SubnetRecord*>& touched);
     [[nodiscard]] bool publish_gateways(SubnetRecord& subnet);
@@ -256,6 +268,8 @@ class Model {
     MacAddress router_mac_ = kDefaultRouterMac;
     TunnelPorts tunnels_;
     std::vector<CarriedAddress> carried_;  // Ascending.
+    std::map<std::string, VlanUplink> vlan_uplinks_;
+    std::set<std::pair<std::string, Uuid>> vlans_by_uplink_;  // Rows of subnets that are VLANs.
     std::uint32_t next_number_ = 1;
 
     // What commit() has to look at.

@@ -430,8 +430,8 @@ std::optional<PeerView> Model::peer(const ObjectId& id) const {
         return std::nullopt;
     }
     // Of a routed subnet all provider addresses of the network may send into it: its router's
-    // flows.
-    if (router_of(*entry->second) != nullptr) {
+    // flows. Into a VLAN none does.
+    if (router_of(*entry->second) != nullptr || entry->second->spec->vlan) {
         return std::nullopt;
     }
     const IpAddress& pa = locator->second->spec->pa;
@@ -450,8 +450,8 @@ std::optional<MacView> Model::mac(const ObjectId& id) const {
     }
     const auto mac = MacAddress::from_bits(id.detail);
     const auto of_mac = entry->second->by_mac.find(mac);
-    if (of_mac == entry->second->by_mac.end() || !of_mac->second->locator->spec ||
-        !any_in_force(*of_mac->second)) {
+    if (of_mac == entry->second->by_mac.end() || entry->second->spec->vlan ||
+        !of_mac->second->locator->spec || !any_in_force(*of_mac->second)) {
         return std::nullopt;
     }
     const LocatorSpec& locator = *of_mac->second->locator->spec;

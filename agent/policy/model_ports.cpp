@@ -184,8 +184,8 @@ Model::Trouble Model::attach(const PortRecord& port, PortView& view,
             add(trouble.unbound, vlan, "another of its vlan_bindings leads to the same subnet");
             continue;
         }
-        Attachment attachment{vlan, subnet->spec->vsid,  network_of(*subnet), {},
-                              {},   gateways_of(*subnet)};
+        Attachment attachment{vlan, subnet->spec->vsid,   network_of(*subnet),           {},
+                              {},   gateways_of(*subnet), subnet->spec->vlan.has_value()};
         const std::string reason = find_addresses(port, *subnet, attachment);
         bindings.push_back({vlan, attachment.vsid, attachment.cas, subnet->row});
         if (reason.empty()) {

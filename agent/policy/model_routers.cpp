@@ -88,8 +88,14 @@ void Model::check_router(const Uuid& row) {
         return;
     }
     std::optional<std::string> message;
+    std::optional<std::string> vlan;
     for (const RouterSpec::Binding& binding : known->second.spec.bindings) {
         const auto entry = subnets_.find(binding.subnet);
+        if (entry != subnets_.end() && entry->second->in_force && entry->second->spec->vlan) {
+            vlan = "the subnet of switch_binding " + binding.prefix.to_string() + " is VLAN " +
+                   std::to_string(entry->second->spec->vlan->vlan) +
+                   " of the underlay, which has a router of its own; take it out";
+        }
         if (known->second.spec.enabled && entry != subnets_.end() &&
             entry->second->bindings.row() != row) {
             message = "the subnet of switch_binding " + binding.prefix.to_string() +
@@ -97,13 +103,15 @@ void Model::check_router(const Uuid& row) {
         }
     }
     faults_.set({SourceTable::MsVtepLogicalRouter, row}, FaultKey::SubnetTwoRouters, message);
+    faults_.set({SourceTable::MsVtepLogicalRouter, row}, FaultKey::SubnetVlan, vlan);
 }
 
 // The router that the subnet belongs to; null when nothing routes it. A router that is switched off
 // keeps its subnets, and leaves them unrouted.
 const RouterRecord* Model::router_of(const SubnetRecord& subnet) const {
     const auto row = subnet.bindings.row();
-    const auto router = row && subnet.in_force ? routers_.find(*row) : routers_.end();
+    const bool may_be_routed = subnet.in_force && !subnet.spec->vlan;
+    const auto router = row && may_be_routed ? routers_.find(*row) : routers_.end();
     return router != routers_.end() && router->second.spec.enabled ? &router->second : nullptr;
 }
 

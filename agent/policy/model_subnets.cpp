@@ -44,7 +44,7 @@ void Model::put(const Uuid& row, SubnetSpec spec) {
     if (subnet.spec == spec) {
         return;
     }
-    if (subnet.spec && subnet.spec->vsid == spec.vsid) {
+    if (subnet.spec && subnet.spec->vsid == spec.vsid && subnet.spec->vlan == spec.vlan) {
         if (subnet.spec->static_routes != spec.static_routes) {
             touched_subnets_.insert(&subnet);
         }
@@ -60,6 +60,10 @@ void Model::put(const Uuid& row, SubnetSpec spec) {
     SubnetRecord& fresh = subnet_record(row);
     subnets_by_vsid_[spec.vsid].push_back(&fresh);
     fresh.spec = std::move(spec);
+    if (fresh.spec->vlan) {
+        vlans_by_uplink_.emplace(fresh.spec->vlan->uplink, row);
+        check_vlan(fresh);
+    }
     elect(fresh.spec->vsid);
 }
 
@@ -76,6 +80,10 @@ void Model::remove_subnet(const Uuid& row) {
         touch_all_of(subnet);
     }
     std::erase(subnets_by_vsid_[vsid], &subnet);
+    if (subnet.spec->vlan) {
+        vlans_by_uplink_.erase({subnet.spec->vlan->uplink, row});
+        faults_.set({SourceTable::MsVtepLogicalSwitch, row}, FaultKey::SubnetVlan, std::nullopt);
+    }
     subnet.spec.reset();
     touched_subnets_.insert(&subnet);
     elect(vsid);
@@ -98,12 +106,14 @@ void Model::elect(std::uint32_t vsid) {
             subnet->in_force = true;
             touch_all_of(*subnet);
         }
-        faults_.set(row, FaultKey::VsidDuplicate,
-                    first ? std::nullopt
-                          : std::optional("VSID " + std::to_string(vsid) +
-                                          " is already that of Logical_Switch " +
-                                          entry->second.front()->spec->name +
-                                          "; give this one another tunnel_key or delete it"));
+        faults_.set(
+            row, FaultKey::VsidDuplicate,
+            first ? std::nullopt
+                  : std::optional(
+                        (subnet->spec->vlan ? "VLAN " + std::to_string(subnet->spec->vlan->vlan)
+                                            : "VSID " + std::to_string(vsid)) +
+                        " is already that of Logical_Switch " + entry->second.front()->spec->name +
+                        "; give this one another or delete it"));
         first = false;
     }
 }
@@ -186,6 +196,34 @@ void Model::resolve_subnets(const std::unordered_set<SubnetRecord*>& touched) {
     }
 }
 
+void Model::set_vlan_uplinks(std::map<std::string, VlanUplink> uplinks) {
+    if (uplinks == vlan_uplinks_) {
+        return;
+    }
+    vlan_uplinks_ = std::move(uplinks);
+    for (const auto& [uplink, row] : vlans_by_uplink_) {
+        touch(ObjectKind::Subnet, subnets_.at(row)->number);
+        check_vlan(*subnets_.at(row));
+    }
+}
+
+void Model::check_vlan(const SubnetRecord& subnet) {
+    const auto uplink = vlan_uplinks_.find(subnet.spec->vlan->uplink);
+    const std::string problem = uplink == vlan_uplinks_.end() ? "" : uplink->second.problem;
+    faults_.set({SourceTable::MsVtepLogicalSwitch, subnet.row}, FaultKey::SubnetVlan,
+                problem.empty() ? std::nullopt : std::optional(problem));
+}
+
+std::vector<std::string> Model::vlan_uplinks() const {
+    std::vector<std::string> uplinks;
+    for (const auto& [uplink, row] : vlans_by_uplink_) {
+        if (uplinks.empty() || uplinks.back() != uplink) {
+            uplinks.push_back(uplink);
+        }
+    }
+    return uplinks;
+}
+
 std::optional<SubnetView> Model::subnet(const ObjectId& id) const {
     const auto entry = subnets_by_number_.find(id.owner);
     if (entry == subnets_by_number_.end() || !entry->second->in_force) {
@@ -194,7 +232,13 @@ std::optional<SubnetView> Model::subnet(const ObjectId& id) const {
     const SubnetRecord& subnet = *entry->second;
     SubnetView view;
     view.vsid = subnet.spec->vsid;
-    view.tunnels = host();
+    if (subnet.spec->vlan) {
+        const auto uplink = vlan_uplinks_.find(subnet.spec->vlan->uplink);
+        view.vlan = SubnetView::Vlan{subnet.spec->vlan->vlan,
+                                     uplink == vlan_uplinks_.end() ? 0 : uplink->second.ofport};
+    } else {
+        view.tunnels = host();
+    }
     if (const RouterRecord* router = router_of(subnet)) {
         view.router = SubnetView::Router{router_mac_, *network_of(*router)};
     }
@@ -209,7 +253,9 @@ std::optional<SubnetView> Model::subnet(const ObjectId& id) const {
         }
     }
     std::sort(view.local_ports.begin(), view.local_ports.end());
-    view_replication(subnet, view);
+    if (!view.vlan) {
+        view_replication(subnet, view);
+    }
     return view;
 }
 

@@ -66,6 +66,7 @@ struct Attachment {
     MacAddress mac;
     std::vector<IpAddress> cas;
     std::optional<Router> router{};  // nullopt: nothing routes the subnet.
+    bool bridged = false;            // The subnet is a VLAN, where others answer ARP and ND too.
 };
 
 struct PortView {
@@ -107,9 +108,15 @@ struct SubnetView {
         MacAddress mac;
         NetworkKey network = 0;
     };
+    // Of a subnet that is a VLAN of the underlay.
+    struct Vlan {
+        std::uint16_t vlan = 0;
+        std::uint32_t ofport = 0;  // Of the port that leads there; 0: there is none yet.
+    };
     std::uint32_t vsid = 0;
     HostView tunnels;
     std::optional<Router> router;
+    std::optional<Vlan> vlan{};
     struct LocalPort {
         std::uint32_t ofport = 0;
         std::uint16_t vlan = 0;

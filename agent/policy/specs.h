@@ -58,13 +58,23 @@ struct StaticRoute {
     auto operator<=>(const StaticRoute&) const = default;
 };
 
+// A subnet that is a plain VLAN of the underlay: its frames are not encapsulated.
+struct VlanSpec {
+    std::uint16_t vlan = 0;
+    std::string uplink;  // The NIC or bridge that leads there.
+    bool operator==(const VlanSpec&) const = default;
+};
+// Its VSID, above all those of virtual subnets: only the switch's registers ever see it.
+[[nodiscard]] constexpr std::uint32_t vsid_of_vlan(std::uint16_t vlan) { return 0x1000000U | vlan; }
+
 // A virtual subnet (Logical_Switch).
 struct SubnetSpec {
-    std::uint32_t vsid = 0;
+    std::uint32_t vsid = 0;  // With `vlan`: vsid_of_vlan().
     std::string name;
     std::string rdid;
     std::vector<StaticRoute> static_routes{};
     bool replicate_per_vm = false;  // A broadcast is one copy for each mapping, not for each PA.
+    std::optional<VlanSpec> vlan{};
     bool operator==(const SubnetSpec&) const = default;
 };
 

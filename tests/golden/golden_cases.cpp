@@ -118,7 +118,8 @@ FlowSet port_trunk() {
     tagged.vsid = 6001;
     tagged.network = 6001;
     port.attachments.push_back(tagged);
-    port.attachments.push_back({20, 7001, 7001, mac(kSqlMac), {ip("10.7.0.11")}, std::nullopt});
+    port.attachments.push_back(
+        {20, 7001, 7001, mac(kSqlMac), {ip("10.7.0.11")}, std::nullopt, false});
     port.mark_v4 = 0x101;
     port.mark_v6 = 0x202;
     return compile(port);
@@ -165,6 +166,25 @@ FlowSet subnet_per_vm() {
     view.members = {{mac(kWebMac), {Encapsulation::Vxlan, ip("192.168.2.20")}},
                     {mac(kWebMac + 1), {Encapsulation::Vxlan, ip("192.168.2.20")}}};
     return compile(view);
+}
+
+// A VLAN of the underlay, reached by OpenFlow port 9.
+FlowSet subnet_vlan() {
+    policy::SubnetView view;
+    view.vsid = policy::vsid_of_vlan(100);
+    view.vlan = policy::SubnetView::Vlan{100, 9};
+    view.local_ports = {{5, 0, {}}};
+    return compile(view);
+}
+
+FlowSet port_bridged() {
+    PortView port = allow_all_port();
+    policy::Attachment& attachment = port.attachments[0];
+    attachment.vsid = attachment.network = policy::vsid_of_vlan(100);
+    attachment.cas = {ip("10.1.1.11"), ip("2001:db8::11")};
+    attachment.router.reset();
+    attachment.bridged = true;
+    return compile(port);
 }
 
 FlowSet vip() {
@@ -265,6 +285,8 @@ const std::vector<GoldenCase>& golden_cases() {
         {"subnet_per_vm", subnet_per_vm},
         {"subnet_alone", subnet_alone},
         {"vip", vip},
+        {"subnet_vlan", subnet_vlan},
+        {"port_bridged", port_bridged},
         {"subnet_with_vxlan_alone", subnet_with_vxlan_alone},
         {"router", router},
         {"peer_over_ipv4", peer_over_ipv4},

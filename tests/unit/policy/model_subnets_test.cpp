@@ -261,8 +261,7 @@ TEST_F(ModelSubnets, ARowMayArriveAfterThoseThatReferToIt) {
     EXPECT_EQ(neighbours.find(5001, ip("10.1.1.11")), mac(kSqlMac));
     EXPECT_EQ(neighbours.find(5001, ip("10.1.1.1")), Model::kDefaultRouterMac);
     EXPECT_EQ(status("sql").state, PortState::Active);
-    EXPECT_EQ(subnet_view(5001)->local_ports,
-              (std::vector<SubnetView::LocalPort>{{5, 0, {}}}));
+    EXPECT_EQ(subnet_view(5001)->local_ports, (std::vector<SubnetView::LocalPort>{{5, 0, {}}}));
 }
 
 // A controller deletes a virtual network in one transaction, in whatever order.
@@ -310,6 +309,76 @@ TEST_F(ModelSubnets, RemovingAnUnknownRowDoesNothing) {
     }
     EXPECT_TRUE(commit().empty());
     EXPECT_TRUE(subnet_view(5001));
+}
+
+// --- subnets that are a VLAN of the underlay ---
+
+class ModelVlans : public ModelSubnets {
+  protected:
+    void vlan(std::uint32_t row, std::uint16_t number, const std::string& uplink) {
+        SubnetSpec spec;
+        spec.vsid = vsid_of_vlan(number);
+        spec.name = "vlan-" + std::to_string(number);
+        spec.vlan = VlanSpec{number, uplink};
+        model.put(test::uuid(row), spec);
+    }
+    std::string vlan_fault(std::uint32_t row) const {
+        return fault(SourceTable::MsVtepLogicalSwitch, row, FaultKey::SubnetVlan);
+    }
+};
+
+TEST_F(ModelVlans, LeadToTheirUplinkWithoutTunnels) {
+    vlan(1, 100, "br-ex");
+    mapping(1, 1, 1, 0x11, "10.1.1.11");
+    locator(1, "192.168.2.20");
+    model.set_tunnel_ports({1, 2});
+    commit();
+    EXPECT_EQ(model.vlan_uplinks(), std::vector<std::string>{"br-ex"});
+    EXPECT_EQ(subnet_view(vsid_of_vlan(100))->vlan->ofport, 0U);
+    model.set_vlan_uplinks({{"br-ex", {9, ""}}});
+    commit();
+    const auto view = subnet_view(vsid_of_vlan(100));
+    EXPECT_EQ(view->vlan->ofport, 9U);
+    EXPECT_EQ(view->vlan->vlan, 100);
+    EXPECT_EQ(view->tunnels.vxlan_ofport, 0U);
+    EXPECT_TRUE(view->peers.empty());
+    EXPECT_TRUE(peer_views().empty());
+    EXPECT_FALSE(mac_view(vsid_of_vlan(100), 0x11));
+    remove(SourceTable::MsVtepLogicalSwitch, 1);
+    commit();
+    EXPECT_TRUE(model.vlan_uplinks().empty());
+}
+
+TEST_F(ModelVlans, SayWhenTheirUplinkCantBeReached) {
+    vlan(1, 100, "br-ex");
+    model.set_vlan_uplinks({{"br-ex", {0, "there is no br-ex"}}});
+    vlan(2, 200, "br-ex");
+    commit();
+    EXPECT_EQ(vlan_fault(1), "there is no br-ex");
+    EXPECT_EQ(vlan_fault(2), "there is no br-ex");
+    model.set_vlan_uplinks({{"br-ex", {9, ""}}});
+    EXPECT_TRUE(faults.all().empty());
+}
+
+TEST_F(ModelVlans, AreNotRouted) {
+    vlan(1, 100, "br-ex");
+    router(1, {{"10.1.1.0/24", 1}});
+    commit();
+    EXPECT_FALSE(subnet_view(vsid_of_vlan(100))->router);
+    EXPECT_NE(fault(SourceTable::MsVtepLogicalRouter, 1, FaultKey::SubnetVlan), "");
+    EXPECT_EQ(neighbours.find(vsid_of_vlan(100), ip("10.1.1.1")), std::nullopt);
+    subnet(1, 5001);
+    commit();
+    EXPECT_EQ(fault(SourceTable::MsVtepLogicalRouter, 1, FaultKey::SubnetVlan), "");
+    EXPECT_TRUE(subnet_view(5001)->router);
+}
+
+TEST_F(ModelVlans, OneVlanTwiceIsAFault) {
+    vlan(1, 100, "br-ex");
+    vlan(2, 100, "eth1");
+    commit();
+    EXPECT_NE(fault(SourceTable::MsVtepLogicalSwitch, 2, FaultKey::VsidDuplicate).find("VLAN 100"),
+              std::string::npos);
 }
 
 }  // namespace

@@ -240,7 +240,7 @@ void Model::touch_ca(SubnetRecord& subnet, const IpAddress& ca) {
 // row says where it is; of a CA the first of those that are right about their MAC says whose it is.
 bool Model::agrees_on_mac(const MappingRecord& mapping) {
     const MappingRecord& first = *mapping.subnet->by_mac.at(mapping.mac);
-    return mapping.locator->spec == first.locator->spec || share(mapping, first);
+    return mapping.locator->spec == first.locator->spec;
 }
 
 const MappingRecord* Model::owner_of(const SubnetRecord& subnet, const IpAddress& ca) {

@@ -96,8 +96,7 @@ void Model::check_router(const Uuid& row) {
                    std::to_string(entry->second->spec->vlan->vlan) +
                    " of the underlay, which has a router of its own; take it out";
         }
-        if (known->second.spec.enabled && entry != subnets_.end() &&
-            entry->second->bindings.row() != row) {
+        if (entry != subnets_.end() && entry->second->bindings.row() != row) {
             message = "the subnet of switch_binding " + binding.prefix.to_string() +
                       " already belongs to another Logical_Router; take it out of one of them";
         }

@@ -151,6 +151,14 @@ TEST_F(ModelMappings, LoadBalancedMappingsShareAnAddress) {
     EXPECT_NE(ca_conflict(2), "");
 }
 
+TEST_F(ModelMappings, ALoadBalancedMacStillHasOnePlace) {
+    mapping(1, 1, 1, kSqlMac, "10.1.1.11", MappingType::LoadBalanced);
+    mapping(2, 1, 2, kSqlMac, "10.1.1.12", MappingType::LoadBalanced);
+    commit();
+    EXPECT_NE(mapping_conflict(2), "");
+    EXPECT_EQ(pa_of(kSqlMac), ip("192.168.1.10"));
+}
+
 TEST_F(ModelMappings, SubnetsDoNotConflict) {
     subnet(2, 6001);
     mapping(1, 1, 1, kSqlMac, "10.1.1.11");

@@ -226,17 +226,14 @@ TEST_F(ModelSubnets, EachPrefixOfASubnetHasAGateway) {
     EXPECT_EQ(neighbours.size(), 0U);
 }
 
-TEST_F(ModelSubnets, ASecondRouterHealsByBindingNothingOrBeingDisabled) {
+// One that is switched off stands in line all the same, and its fault tells after a restart where.
+TEST_F(ModelSubnets, ASecondRouterHealsByBindingNothing) {
     subnet(1, 5001);
     router(1, {{"10.1.1.0/24", 1}});
     router(2, {{"10.1.1.0/24", 1}});
     commit();
     EXPECT_NE(two_routers(2), "");
     router(2, {{"10.1.1.0/24", 1}}, false);
-    commit();
-    EXPECT_EQ(two_routers(2), "");
-
-    router(2, {{"10.1.1.0/24", 1}});
     commit();
     EXPECT_NE(two_routers(2), "");
     router(2, {});

@@ -14,6 +14,10 @@ _PACKET_OUTGOING = 4
 _SO_RCVBUFFORCE = 33
 _SO_TIMESTAMPNS = 35
 _TIMESPEC = struct.Struct("@ll")
+# packet(7): the kernel takes the VLAN tag out of a frame and tells it beside it.
+_SOL_PACKET, _PACKET_AUXDATA = 263, 8
+_AUXDATA = struct.Struct("@IIIHHHH")  # struct tpacket_auxdata
+_TP_STATUS_VLAN_VALID = 0x10
 _MARKER_MAC = "02:00:00:00:00:fe"
 
 
@@ -24,6 +28,22 @@ def _kernel_time(extra):
             seconds, nanoseconds = _TIMESPEC.unpack(data[:_TIMESPEC.size])
             return seconds + nanoseconds * 1e-9
     return time.time()
+
+
+def keep_tags(sock):
+    """Makes `receive` know the VLAN tags of what comes in by a packet socket."""
+    sock.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
+
+
+def receive(sock):
+    """One frame as it was on the wire, with its tag: (octets, went out, ancillary data)."""
+    raw, extra, _, address = sock.recvmsg(65536, 128)
+    for level, kind, data in extra:
+        if level == _SOL_PACKET and kind == _PACKET_AUXDATA:
+            status, _, _, _, _, tci, tpid = _AUXDATA.unpack(data[:_AUXDATA.size])
+            if status & _TP_STATUS_VLAN_VALID:
+                raw = raw[:12] + struct.pack("!HH", tpid or packet.ETH_VLAN, tci) + raw[12:]
+    return raw, address[2] == _PACKET_OUTGOING, extra
 
 
 class Capture:
@@ -40,6 +60,7 @@ class Capture:
         self._socket = self._open(_ETH_P_ALL)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 32 << 20)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        keep_tags(self._socket)
         self._socket.settimeout(0.2)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -62,10 +83,9 @@ class Capture:
     def _read(self):
         while not self._stopping.is_set():
             try:
-                raw, extra, _, address = self._socket.recvmsg(65536, 128)
+                raw, outgoing, extra = receive(self._socket)
             except socket.timeout:
                 continue
-            outgoing = address[2] == _PACKET_OUTGOING
             self._frames.append(packet.parse(raw, _kernel_time(extra), outgoing))
 
     @property

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 ETH_IPV4 = 0x0800
 ETH_ARP = 0x0806
+ETH_VLAN = 0x8100
 ETH_IPV6 = 0x86DD
 ETH_EXPERIMENTAL = 0x88B5  # IEEE 802 local experimental: the capture's own markers
 ICMP, TCP, UDP, GRE, ICMPV6 = 1, 6, 17, 47, 58
@@ -73,6 +74,8 @@ class Frame:
     vni: int | None = None  # VXLAN
     gre_key: int | None = None  # NVGRE: VSID and FlowID
     inner: "Frame | None" = None
+    vlan: int | None = None  # of its first tag; all else is of what is behind the tags
+    priority: int | None = None  # the tag's
     time: float = field(default=0.0, compare=False)
     outgoing: bool = field(default=False, compare=False)
 
@@ -82,11 +85,16 @@ def parse(raw, time=0.0, outgoing=False):
     if len(raw) < 14:
         return Frame(raw, "", "", 0, time=time, outgoing=outgoing)
     ethertype = struct.unpack_from("!H", raw, 12)[0]
-    parts = {}
+    parts, body = {}, raw[14:]
+    while ethertype == ETH_VLAN and len(body) >= 4:
+        tci, ethertype = struct.unpack_from("!HH", body)
+        body = body[4:]
+        parts.setdefault("vlan", tci & 0xFFF)
+        parts.setdefault("priority", tci >> 13)
     if ethertype == ETH_ARP:
-        parts["arp"] = _parse_arp(raw[14:])
+        parts["arp"] = _parse_arp(body)
     elif ethertype in (ETH_IPV4, ETH_IPV6):
-        parts["ip"] = ip = (_parse_ipv4 if ethertype == ETH_IPV4 else _parse_ipv6)(raw[14:])
+        parts["ip"] = ip = (_parse_ipv4 if ethertype == ETH_IPV4 else _parse_ipv6)(body)
         field_name, key, carried = _parse_tunnel(ip) if ip else (None, None, None)
         if field_name:
             parts[field_name] = key
@@ -159,6 +167,11 @@ def checksum(data):
 def ethernet(dst, src, ethertype, body):
     frame = mac_octets(dst) + mac_octets(src) + struct.pack("!H", ethertype) + body
     return frame.ljust(60, b"\0")
+
+
+def tagged(raw, vlan, priority=0):
+    """The frame with an 802.1Q tag, before those that it has."""
+    return raw[:12] + struct.pack("!HH", ETH_VLAN, priority << 13 | vlan) + raw[12:]
 
 
 def arp_frame(operation, sender_mac, sender_ip, target_ip, *, target_mac="00:00:00:00:00:00",

@@ -174,6 +174,9 @@ void Agent::on_commit(std::string_view database) {
     }
     if (database == "hnv_host") {
         want_provider_addresses();
+    } else if (database == "ms_vtep") {
+        underlay_.set_vlan_uplinks(model_.vlan_uplinks());
+        take_vlan_uplinks();
     }
     take_carried_addresses();
     const std::vector<policy::ObjectId> changed = model_.commit();
@@ -245,6 +248,7 @@ void Agent::take_underlay() {
     }
     model_.set_interfaces(interfaces);
     model_.set_tunnel_ports({facts.vxlan_ofport, facts.nvgre_ofport});
+    take_vlan_uplinks();
     take_carried_addresses();
     realise();
     // Until the host's side is known, flows of ports that we have not seen yet would be taken for
@@ -254,6 +258,14 @@ void Agent::take_underlay() {
         southbound_.start();
         log::info(kModule, "bridge " + config_.bridge + " is ready; programming starts");
     }
+}
+
+void Agent::take_vlan_uplinks() {
+    std::map<std::string, policy::VlanUplink> uplinks;
+    for (const underlay::VlanUplink& uplink : underlay_.facts().vlan_uplinks) {
+        uplinks.emplace(uplink.uplink, policy::VlanUplink{uplink.ofport, uplink.problem});
+    }
+    model_.set_vlan_uplinks(std::move(uplinks));
 }
 
 void Agent::take_carried_addresses() {

@@ -71,6 +71,7 @@ class Agent final : private ovs::CommitListener {
     void turn();
     void want_provider_addresses();
     void take_underlay();
+    void take_vlan_uplinks();
     void take_carried_addresses();
     void realise();
     [[nodiscard]] pipeline::FlowSet compile(const policy::ObjectId& object);

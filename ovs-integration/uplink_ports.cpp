@@ -13,14 +13,21 @@ namespace {
 
 constexpr const char* kBridgeMark = "hnv-uplink";
 constexpr const char* kPortMark = "hnv-provider-address";
+constexpr const char* kPatchMark = "hnv-vlan-uplink";
 constexpr const char* kHwaddr = "hwaddr";
+constexpr const char* kPatch = "patch";
+constexpr const char* kPeer = "peer";
 constexpr std::int64_t kNone = -1;
 
 bool is_own(const ovsrec_bridge* bridge) {
     return hnv_bridge_external_id(bridge, kBridgeMark) != nullptr;
 }
 
-bool is_own(const ovsrec_port* port) { return hnv_port_external_id(port, kPortMark) != nullptr; }
+bool is_patch(const ovsrec_port* port) { return hnv_port_external_id(port, kPatchMark) != nullptr; }
+
+bool is_own(const ovsrec_port* port) {
+    return hnv_port_external_id(port, kPortMark) != nullptr || is_patch(port);
+}
 
 // The bridge's local port and its NIC bear the bridge's mark.
 bool belongs_to_agent(const ovsrec_port* port) {
@@ -65,6 +72,7 @@ SwitchPort view_of(const ovsrec_port* port) {
     SwitchPort view;
     view.name = hnv_port_name(port);
     view.own = belongs_to_agent(port);
+    view.uplink = text_of(hnv_port_external_id(port, kPatchMark));
     view.realised = true;
     for (std::size_t i = 0; i < hnv_port_n_interfaces(port); ++i) {
         const ovsrec_interface* interface = hnv_port_interface(port, i);
@@ -99,13 +107,14 @@ std::int64_t mtu_of(const OwnPort& port) { return port.mtu == 0 ? kNone : port.m
 }  // namespace
 
 struct UplinkPorts::Impl {
-    explicit Impl(const std::string& remote) : session(remote, "provider addresses") {}
+    explicit Impl(const std::string& remote) : session(remote, "provider addresses and uplinks") {}
 
     VswitchSession session;
     bool told = false;  // set_wanted() has been called.
     bool wishes_new = false;
     std::vector<OwnBridge> wanted_bridges;
     std::vector<OwnPort> wanted_ports;
+    std::vector<OwnPatch> wanted_patches;
 
     bool known = false;
     std::vector<SwitchBridge> bridges;
@@ -119,8 +128,12 @@ struct UplinkPorts::Impl {
     ovsrec_port* insert_uplink(const OwnBridge& bridge);
     void insert_bridge(const ovsrec_open_vswitch* root, const OwnBridge& bridge);
     ovsrec_port* insert_port(const OwnPort& port);
+    ovsrec_port* insert_port(const OwnPatch& patch);
     void correct_bridge(const ovsrec_bridge* found, const OwnBridge& bridge);
     void correct_port(const ovsrec_port* found, const OwnPort& port);
+    void correct_port(const ovsrec_port* found, const OwnPatch& patch);
+    template <typename Wanted>
+    void keep_port(const ovsrec_open_vswitch* root, const Wanted& port);
 };
 
 bool UplinkPorts::Impl::take_view() {
@@ -157,23 +170,33 @@ void UplinkPorts::Impl::reconcile() {
         }
     }
     for (const OwnPort& port : wanted_ports) {
-        const ovsrec_bridge* bridge = find_bridge(root, port.bridge);
-        const ovsrec_port* found = bridge == nullptr ? nullptr : find_port(bridge, port.name);
-        if (found != nullptr && is_own(found)) {
-            correct_port(found, port);
-        } else if (bridge != nullptr && found == nullptr) {
-            hnv_bridge_add_port(bridge, insert_port(port));
-        }
+        keep_port(root, port);
+    }
+    for (const OwnPatch& patch : wanted_patches) {
+        keep_port(root, patch);
     }
     remove_stray(root);
     txn = nullptr;
     session.commit();
 }
 
+template <typename Wanted>
+void UplinkPorts::Impl::keep_port(const ovsrec_open_vswitch* root, const Wanted& port) {
+    const ovsrec_bridge* bridge = find_bridge(root, port.bridge);
+    const ovsrec_port* found = bridge == nullptr ? nullptr : find_port(bridge, port.name);
+    if (found != nullptr && is_own(found)) {
+        correct_port(found, port);
+    } else if (bridge != nullptr && found == nullptr) {
+        hnv_bridge_add_port(bridge, insert_port(port));
+    }
+}
+
 bool UplinkPorts::Impl::wants_port(const ovsrec_bridge* bridge, const ovsrec_port* port) const {
-    return std::ranges::any_of(wanted_ports, [&](const OwnPort& wanted) {
+    const auto is_it = [&](const auto& wanted) {
         return wanted.name == hnv_port_name(port) && wanted.bridge == hnv_bridge_name(bridge);
-    });
+    };
+    return is_patch(port) ? std::ranges::any_of(wanted_patches, is_it)
+                          : std::ranges::any_of(wanted_ports, is_it);
 }
 
 void UplinkPorts::Impl::remove_stray(const ovsrec_open_vswitch* root) {
@@ -210,6 +233,11 @@ void UplinkPorts::Impl::insert_bridge(const ovsrec_open_vswitch* root, const Own
             ports.push_back(insert_port(port));
         }
     }
+    for (const OwnPatch& patch : wanted_patches) {
+        if (patch.bridge == bridge.name) {
+            ports.push_back(insert_port(patch));
+        }
+    }
     const ovsrec_bridge* made =
         hnv_txn_insert_bridge(txn, root, bridge.name.c_str(), bridge.datapath_type.c_str(),
                               ports.data(), ports.size(), mark);
@@ -224,6 +252,13 @@ ovsrec_port* UplinkPorts::Impl::insert_port(const OwnPort& port) {
     hnv_interface_set_mac(interface, port.mac.to_string().c_str());
     hnv_interface_set_mtu_request(interface, mtu_of(port));
     return row;
+}
+
+// No tag, and no list of trunks: all VLANs pass.
+ovsrec_port* UplinkPorts::Impl::insert_port(const OwnPatch& patch) {
+    const hnv_string_pair peer{kPeer, patch.peer.c_str()};
+    return hnv_txn_insert_port(txn, patch.name.c_str(), kPatch, &peer, 1,
+                               {kPatchMark, patch.uplink.c_str()});
 }
 
 void UplinkPorts::Impl::correct_bridge(const ovsrec_bridge* found, const OwnBridge& bridge) {
@@ -252,16 +287,36 @@ void UplinkPorts::Impl::correct_port(const ovsrec_port* found, const OwnPort& po
     }
 }
 
+// A list of trunks that an operator gave it stays: it holds back VLANs on purpose.
+void UplinkPorts::Impl::correct_port(const ovsrec_port* found, const OwnPatch& patch) {
+    if (hnv_port_tag(found) != kNone) {
+        hnv_port_set_tag(found, kNone);
+    }
+    if (hnv_port_n_interfaces(found) == 0) {
+        return;
+    }
+    const ovsrec_interface* interface = hnv_port_interface(found, 0);
+    if (text_of(hnv_interface_type(interface)) != kPatch) {
+        hnv_interface_set_type(interface, kPatch);
+    }
+    if (text_of(hnv_interface_option(interface, kPeer)) != patch.peer) {
+        hnv_interface_put_option(interface, kPeer, patch.peer.c_str());
+    }
+}
+
 UplinkPorts::UplinkPorts(const std::string& remote) : impl_(std::make_unique<Impl>(remote)) {}
 
 UplinkPorts::~UplinkPorts() = default;
 
-void UplinkPorts::set_wanted(std::vector<OwnBridge> bridges, std::vector<OwnPort> ports) {
-    if (impl_->told && bridges == impl_->wanted_bridges && ports == impl_->wanted_ports) {
+void UplinkPorts::set_wanted(std::vector<OwnBridge> bridges, std::vector<OwnPort> ports,
+                             std::vector<OwnPatch> patches) {
+    if (impl_->told && bridges == impl_->wanted_bridges && ports == impl_->wanted_ports &&
+        patches == impl_->wanted_patches) {
         return;
     }
     impl_->wanted_bridges = std::move(bridges);
     impl_->wanted_ports = std::move(ports);
+    impl_->wanted_patches = std::move(patches);
     impl_->told = true;
     impl_->wishes_new = true;
     impl_->session.forget_refusal();

@@ -1,9 +1,10 @@
-// The bridges and ports in the local Open vSwitch that carry provider addresses, as a client of its
-// database.
+// The bridges and ports in the local Open vSwitch that carry provider addresses, and those that
+// lead from the integration bridge to the VLANs of an uplink, as a client of its database.
 //
 // What the agent made is told by a mark in its external_ids, so that it is known again after a
-// restart: `hnv-uplink` (the NIC) at a bridge, `hnv-provider-address` at a port. What has no mark
-// is somebody else's: it is looked at, and never changed nor deleted.
+// restart: `hnv-uplink` (the NIC) at a bridge, `hnv-provider-address` at a port,
+// `hnv-vlan-uplink` (the uplink) at both ports of a patch. What has no mark is somebody else's: it
+// is looked at, and never changed nor deleted.
 //
 // Its connection is not the integration bridge's (vswitch_db.h): a wish for an uplink that the
 // database refuses must not keep the guests' bridge from being made.
@@ -45,14 +46,26 @@ struct OwnPort {
     bool operator==(const OwnPort&) const = default;
 };
 
+// One end of a patch between two bridges: what leaves one end enters the other's bridge. A trunk of
+// all VLANs.
+struct OwnPatch {
+    std::string name;
+    std::string bridge;
+    std::string peer;    // The other end's name.
+    std::string uplink;  // Its mark's value.
+
+    bool operator==(const OwnPatch&) const = default;
+};
+
 // A port as the database has it.
 struct SwitchPort {
     std::string name;
     std::vector<std::string> interfaces;  // One, except for a bond.
     std::string type;                     // Of the first interface: "" (a NIC), "internal", ...
-    bool own = false;       // Marked as a provider address's, or a NIC's by the agent.
-    bool realised = false;  // ovs-vswitchd has made it.
-    std::string error;      // Why ovs-vswitchd can't make it.
+    bool own = false;                     // Marked by the agent, as any of the three kinds.
+    bool realised = false;                // ovs-vswitchd has made it.
+    std::string error;                    // Why ovs-vswitchd can't make it.
+    std::string uplink{};                 // Its mark's value, if it is a patch of the agent's.
 
     bool operator==(const SwitchPort&) const = default;
 };
@@ -76,7 +89,8 @@ class UplinkPorts {
     // All bridges and ports of the agent's own that there shall be; marked ones that are not among
     // them go. Until the first call nothing is changed. A bridge stays while it has a port that is
     // not the agent's.
-    void set_wanted(std::vector<OwnBridge> bridges, std::vector<OwnPort> ports);
+    void set_wanted(std::vector<OwnBridge> bridges, std::vector<OwnPort> ports,
+                    std::vector<OwnPatch> patches);
 
     // Returns true when something that the functions below return has changed.
     [[nodiscard]] bool run();

@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::string_view kInterfacePrefix = "hnvpa-";
 constexpr std::string_view kBridgePrefix = "hnvu-";
+constexpr std::string_view kInnerPatchPrefix = "hnvt-";
+constexpr std::string_view kOuterPatchPrefix = "hnvv-";
 constexpr std::size_t kMaxName = 15;  // IFNAMSIZ without the terminator.
 constexpr std::uint32_t kMarkBits = 0x00ffffff;
 // The first byte of a MAC address: locally administered, unicast. One for each use.
@@ -78,6 +80,11 @@ std::string bridge_name(std::string_view nic) {
         return name.append(nic);
     }
     return name + hex(hash_of(nic), kMaxName - kBridgePrefix.size());
+}
+
+PatchNames patch_names(std::string_view uplink) {
+    const std::string digits = hex(hash_of(uplink) & kMarkBits, 6);
+    return {std::string(kInnerPatchPrefix) + digits, std::string(kOuterPatchPrefix) + digits};
 }
 
 MacAddress interface_mac(const IpAddress& address) {

@@ -58,6 +58,14 @@ inline constexpr std::uint32_t kLastMark = 0x48ffffff;
 // At most 15 characters, as the kernel has it.
 [[nodiscard]] std::string bridge_name(std::string_view nic);
 
+// The ends of the patch to an uplink: on the integration bridge, "hnvt-", and on the uplink's,
+// "hnvv-", with 24 bits of a hash of the uplink's name.
+struct PatchNames {
+    std::string inner;
+    std::string outer;
+};
+[[nodiscard]] PatchNames patch_names(std::string_view uplink);
+
 // Locally administered, and different for different IPv4 addresses.
 [[nodiscard]] MacAddress interface_mac(const IpAddress& address);
 // Of the local port of the agent's own bridge; never the NIC's.

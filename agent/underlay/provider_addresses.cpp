@@ -88,6 +88,7 @@ bool ProviderAddresses::run(const ovs::HostAddresses& host, bool host_changed,
     due_ = due_ || ports_changed || host_changed || datapath_type != datapath_type_;
     datapath_type_ = datapath_type;
     const std::vector<ProviderAddressState> before = states_;
+    const std::vector<PlannedUplink> uplinks_before = uplink_states_;
     due_ = due_ || (look_again_ != 0 && ovs::now_msec() >= look_again_);
     look_at_path_filter();
     if (due_ && told_) {
@@ -99,7 +100,7 @@ bool ProviderAddresses::run(const ovs::HostAddresses& host, bool host_changed,
     } else {
         next_refresh_ = 0;
     }
-    return states_ != before;
+    return states_ != before || uplink_states_ != uplinks_before;
 }
 
 // Nobody tells when a sysctl changes: it is read when something else has, and with the switch.
@@ -127,13 +128,14 @@ void ProviderAddresses::replan(const ovs::HostAddresses& host) {
     const bool switch_known = ports_.known() && !datapath_type_.empty();
     look_again_ = 0;
     const std::vector<IpAddress> missed = awaited(host);
-    plan_ = make_plan(rows_, {config_.bridge,
-                              switch_known ? std::string_view(datapath_type_) : std::string_view(),
-                              ports_.bridges(), host.addresses(), host.links(), missed});
+    plan_ = make_plan(
+        rows_, uplinks_to_plan(),
+        {config_.bridge, switch_known ? std::string_view(datapath_type_) : std::string_view(),
+         ports_.bridges(), host.addresses(), host.links(), missed});
     if (switch_known) {
         prepare_uplinks(host);
         give_back_uplinks();
-        ports_.set_wanted(plan_.bridges, plan_.ports);
+        ports_.set_wanted(plan_.bridges, plan_.ports, plan_.patches);
         // What it finds out at once is heard of at the next turn.
         due_ = ports_.run();
     }
@@ -142,6 +144,7 @@ void ProviderAddresses::replan(const ovs::HostAddresses& host) {
         look_again_ = ovs::now_msec() + kRetryMsec;
     }
     tell_states(host);
+    tell_uplinks();
     plan_compartments(host);
     if (datapath_type_ == kSystem) {
         refresh_kernel(host);

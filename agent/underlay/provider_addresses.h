@@ -1,5 +1,7 @@
 // Makes the policy's provider addresses on this host, and keeps them: the bridges and ports in Open
 // vSwitch, the interfaces' addresses, a routing compartment for each, the gateways' MAC addresses.
+// And the patches to the uplinks whose VLANs the policy names: of a NIC, there is one bridge for
+// both.
 //
 // Each time something has changed, the plan is made anew (provider_plan.h) and what differs from it
 // is done; so it makes no difference whether a row, the host or the switch changed, or the agent
@@ -40,14 +42,22 @@ class ProviderAddresses {
     // All rows; states() is of them at once. Until the first call nothing is made nor taken away.
     void set_wanted(std::vector<ProviderAddressConfig> rows, const ovs::HostAddresses& host);
 
+    // The uplinks (a NIC, or a bridge of the local Open vSwitch) whose VLANs the integration bridge
+    // is to reach, unique. Takes effect when set_wanted() has been called as well. Until the first
+    // call, patches that an agent before this one made stay.
+    void set_vlan_uplinks(std::vector<std::string> uplinks, const ovs::HostAddresses& host);
+
     // `datapath_type`: of the integration bridge, empty while there is none. Returns true when
-    // states() has changed.
+    // states() or uplinks() has changed.
     [[nodiscard]] bool run(const ovs::HostAddresses& host, bool host_changed,
                            const std::string& datapath_type);
     void wait();
 
     // One for each row, in their order.
     [[nodiscard]] const std::vector<ProviderAddressState>& states() const { return states_; }
+    // One for each of set_vlan_uplinks(), in their order; a problem is also one that the switch has
+    // with its patch.
+    [[nodiscard]] const std::vector<PlannedUplink>& uplinks() const { return uplink_states_; }
 
   private:
     // A gateway whose MAC address the switch has to know.
@@ -83,6 +93,10 @@ class ProviderAddresses {
     [[nodiscard]] std::string problem_of_made(const PlannedAddress& planned,
                                               const ovs::HostLink* link) const;
 
+    [[nodiscard]] std::vector<std::string> uplinks_to_plan() const;
+    void tell_uplinks();
+    [[nodiscard]] std::string problem_of_patch(const std::string& uplink) const;
+
     void plan_compartments(const ovs::HostAddresses& host);
     void refresh_kernel(const ovs::HostAddresses& host);
     void look_at_path_filter();
@@ -97,10 +111,12 @@ class ProviderAddresses {
 
     std::vector<ProviderAddressConfig> rows_;
     bool told_ = false;
-    bool due_ = true;  // The plan has to be made anew.
+    std::optional<std::vector<std::string>> uplinks_;  // nullopt: not told yet.
+    bool due_ = true;                                  // The plan has to be made anew.
     std::string datapath_type_;
     Plan plan_;
     std::vector<ProviderAddressState> states_;
+    std::vector<PlannedUplink> uplink_states_;
     std::map<std::string, std::string> failures_;     // By interface: what the host refused.
     std::set<std::pair<std::string, int>> prepared_;  // Devices whose sysctls have been set.
     // On interfaces of the host's own, and when such an address was missed for the first time.

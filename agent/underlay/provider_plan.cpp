@@ -38,7 +38,7 @@ class Planner {
     Planner(std::span<const ProviderAddressConfig> rows, const Surroundings& around)
         : rows_(rows), around_(around), marks_(marks_of(rows)) {}
 
-    Plan run() {
+    Plan run(std::span<const std::string> uplinks) {
         for (const ProviderAddressConfig& row : rows_) {
             PlannedAddress planned;
             planned.config = row;
@@ -49,6 +49,12 @@ class Planner {
                 make(planned);
             }
             plan_.addresses.push_back(std::move(planned));
+        }
+        for (const std::string& uplink : uplinks) {
+            plan_.uplinks.push_back({uplink, "", ""});
+            if (!around_.datapath_type.empty()) {
+                lead_to(plan_.uplinks.back());
+            }
         }
         return std::move(plan_);
     }
@@ -139,14 +145,8 @@ class Planner {
             if (bridge.name != uplink && port_of(bridge, uplink) == nullptr) {
                 continue;
             }
-            if (bridge.name == around_.integration_bridge) {
-                return what + " is on the guests' bridge " + bridge.name +
-                       ": name a NIC or another bridge";
-            }
-            if (bridge.datapath_type != around_.datapath_type) {
-                return what + " is on a bridge of datapath type " + bridge.datapath_type +
-                       ", and the guests' bridge is of type " + std::string(around_.datapath_type) +
-                       ": both have to be of one type";
+            if (std::string problem = unfit(bridge, what); !problem.empty()) {
+                return problem;
             }
             planned.bridge = bridge.name;
             if (bridge.own && bridge.name == bridge_name(uplink)) {
@@ -156,12 +156,90 @@ class Planner {
             }
             return same_mac(planned, bridge);
         }
-        return take_nic(planned, what);
+        const ovs::HostLink* link = find_named(around_.links, uplink);
+        if (link != nullptr && planned.mac == link->mac) {
+            return what + " has the MAC address of the row itself: choose another";
+        }
+        return take_nic(uplink, what, planned.bridge);
     }
 
-    // A NIC in no bridge of Open vSwitch.
-    [[nodiscard]] std::string take_nic(PlannedAddress& planned, const std::string& what) {
-        const std::string& nic = planned.config.uplink;
+    // A patch from the integration bridge to the uplink's.
+    void lead_to(PlannedUplink& planned) {
+        const PatchNames names = patch_names(planned.uplink);
+        std::string bridge;
+        planned.problem = patch_in_the_way(planned.uplink, names);
+        if (planned.problem.empty()) {
+            planned.problem = find_vlan_bridge(planned.uplink, bridge);
+        }
+        if (!planned.problem.empty()) {
+            return;
+        }
+        planned.port = names.inner;
+        plan_.patches.push_back(
+            {names.inner, std::string(around_.integration_bridge), names.outer, planned.uplink});
+        plan_.patches.push_back({names.outer, bridge, names.inner, planned.uplink});
+    }
+
+    // Sets the bridge that carries the uplink's VLANs; returns why there can be none.
+    [[nodiscard]] std::string find_vlan_bridge(const std::string& uplink, std::string& bridge) {
+        const std::string what = "uplink " + uplink;
+        for (const ovs::SwitchBridge& found : around_.bridges) {
+            if (found.name != uplink && port_of(found, uplink) == nullptr) {
+                continue;
+            }
+            if (found.own && found.name != bridge_name(uplink)) {
+                return what + " is on bridge " + found.name +
+                       ", which the agent made and takes away again: name its NIC";
+            }
+            bridge = found.name;
+            std::string problem = unfit(found, what);
+            if (found.own && problem.empty()) {
+                want_bridge(uplink);
+            }
+            return problem;
+        }
+        return take_nic(uplink, what, bridge);
+    }
+
+    // Names come from a hash, and ports of them may be somebody's.
+    [[nodiscard]] std::string patch_in_the_way(const std::string& uplink,
+                                               const PatchNames& names) const {
+        for (const ovs::OwnPatch& patch : plan_.patches) {
+            if (patch.name == names.inner) {
+                return "uplink " + uplink + " would have the patch port " + names.inner +
+                       " of uplink " + patch.uplink + ": rename one of the two";
+            }
+        }
+        for (const ovs::SwitchBridge& bridge : around_.bridges) {
+            for (const ovs::SwitchPort& port : bridge.ports) {
+                if ((port.name == names.inner || port.name == names.outer) && !port.own) {
+                    return "uplink " + uplink + " needs a patch port named " + port.name +
+                           ", and bridge " + bridge.name +
+                           " has a port of that name which is not the agent's: delete it";
+                }
+            }
+        }
+        return {};
+    }
+
+    // Why an uplink can't be on this bridge.
+    [[nodiscard]] std::string unfit(const ovs::SwitchBridge& bridge,
+                                    const std::string& what) const {
+        if (bridge.name == around_.integration_bridge) {
+            return what + " is on the guests' bridge " + bridge.name +
+                   ": name a NIC or another bridge";
+        }
+        if (bridge.datapath_type != around_.datapath_type) {
+            return what + " is on a bridge of datapath type " + bridge.datapath_type +
+                   ", and the guests' bridge is of type " + std::string(around_.datapath_type) +
+                   ": both have to be of one type";
+        }
+        return {};
+    }
+
+    // A NIC in no bridge of Open vSwitch. Sets the bridge around it; returns why there can be none.
+    [[nodiscard]] std::string take_nic(const std::string& nic, const std::string& what,
+                                       std::string& bridge) {
         const ovs::HostLink* link = find_named(around_.links, nic);
         if (link == nullptr) {
             return what +
@@ -180,16 +258,13 @@ class Planner {
                    "a bridge: put it into a bridge of Open vSwitch yourself, with its addresses, "
                    "and name that";
         }
-        if (planned.mac == link->mac) {
-            return what + " has the MAC address of the row itself: choose another";
-        }
         const std::string name = bridge_name(nic);
         if (const ovs::SwitchBridge* taken = find_named(around_.bridges, name);
             taken != nullptr && !taken->own) {
             return what + " needs a bridge named " + name +
                    ", and there is one that is not the agent's: delete or rename it";
         }
-        planned.bridge = name;
+        bridge = name;
         want_bridge(nic);
         return {};
     }
@@ -260,8 +335,9 @@ class Planner {
 
 }  // namespace
 
-Plan make_plan(std::span<const ProviderAddressConfig> rows, const Surroundings& around) {
-    return Planner(rows, around).run();
+Plan make_plan(std::span<const ProviderAddressConfig> rows, std::span<const std::string> uplinks,
+               const Surroundings& around) {
+    return Planner(rows, around).run(uplinks);
 }
 
 }  // namespace hnv::underlay

@@ -1,5 +1,5 @@
-// What to make of the policy's provider addresses on this host: a pure function of the rows and of
-// the host's and the switch's state.
+// What to make of the policy's provider addresses on this host, and of the uplinks whose VLANs it
+// names: a pure function of these and of the host's and the switch's state.
 //
 //   carried by an interface of the host's own    adopted: nothing is made or changed
 //   else, uplink is a bridge of Open vSwitch      an internal port on it
@@ -10,6 +10,9 @@
 // An adopted address is reached by the host's own routing table (mark 0). Only if the host has
 // several provider addresses of its family, and its row names a gateway, it gets a compartment of
 // its own as well: without one there would be nothing in it that the host's table has not.
+//
+// An uplink for VLANs is a bridge, or a NIC, in the same way; a patch leads there from the
+// integration bridge. Its bridge, if it is not the agent's own, is not changed otherwise.
 #pragma once
 
 #include <cstdint>
@@ -57,6 +60,15 @@ struct PlannedAddress {
     bool operator==(const PlannedAddress&) const = default;
 };
 
+// An uplink whose VLANs the integration bridge is to reach.
+struct PlannedUplink {
+    std::string uplink;
+    std::string port;     // The patch's end on the integration bridge; empty: undecided, refused.
+    std::string problem;  // Refused: why.
+
+    bool operator==(const PlannedUplink&) const = default;
+};
+
 // A device that would answer ARP for provider addresses beside it, and the arp_ignore that stops
 // it.
 struct QuietDevice {
@@ -68,14 +80,17 @@ struct QuietDevice {
 
 struct Plan {
     std::vector<PlannedAddress> addresses;  // One for each row, in their order.
+    std::vector<PlannedUplink> uplinks;     // One for each uplink, in their order.
     std::vector<ovs::OwnBridge> bridges;
     std::vector<ovs::OwnPort> ports;
+    std::vector<ovs::OwnPatch> patches;
     std::vector<QuietDevice> quiet;
 
     bool operator==(const Plan&) const = default;
 };
 
+// `uplinks`: for VLANs, unique.
 [[nodiscard]] Plan make_plan(std::span<const ProviderAddressConfig> rows,
-                             const Surroundings& around);
+                             std::span<const std::string> uplinks, const Surroundings& around);
 
 }  // namespace hnv::underlay

@@ -43,6 +43,27 @@ Underlay::Underlay(Config config)
 void Underlay::set_provider_addresses(std::vector<ProviderAddressConfig> addresses) {
     provider_addresses_.set_wanted(std::move(addresses), host_);
     facts_.provider_addresses = provider_addresses_.states();
+    facts_.vlan_uplinks = vlan_uplinks();
+}
+
+void Underlay::set_vlan_uplinks(std::vector<std::string> uplinks) {
+    provider_addresses_.set_vlan_uplinks(std::move(uplinks), host_);
+    facts_.provider_addresses = provider_addresses_.states();
+    facts_.vlan_uplinks = vlan_uplinks();
+}
+
+std::vector<VlanUplink> Underlay::vlan_uplinks() const {
+    std::vector<VlanUplink> found;
+    for (const PlannedUplink& planned : provider_addresses_.uplinks()) {
+        found.push_back({planned.uplink, 0, planned.problem});
+        for (const ovs::InterfaceFacts& interface : vswitch_.interfaces()) {
+            if (!planned.port.empty() && interface.name == planned.port &&
+                interface.type == "patch") {
+                found.back().ofport = interface.ofport;
+            }
+        }
+    }
+    return found;
 }
 
 bool Underlay::run() {
@@ -60,6 +81,7 @@ bool Underlay::run() {
     }
     next.addresses = host_.addresses();
     next.provider_addresses = provider_addresses_.states();
+    next.vlan_uplinks = vlan_uplinks();
     const bool changed = next != facts_;
     facts_ = std::move(next);
     return changed;

@@ -1,8 +1,9 @@
 // The underlay as the host has it, as facts: the integration bridge and its tunnel ports, the
 // guests' interfaces on it, the host's own addresses, the provider addresses.
 //
-// Facts flow out. Of the policy only one thing comes in: which provider addresses there shall be;
-// those that the host does not carry are made (provider_addresses.h).
+// Facts flow out. Of the policy two things come in: which provider addresses there shall be, and
+// which uplinks' VLANs; the addresses that the host does not carry are made, and patches to the
+// uplinks (provider_addresses.h).
 //
 // Thread: one thread, the one whose poll loop calls run() and wait().
 #pragma once
@@ -25,6 +26,17 @@ struct Config {
     std::string ovs_run_dir;    // Where the control socket of ovs-vswitchd is.
 };
 
+// Where the VLANs of an uplink are reached.
+struct VlanUplink {
+    std::string uplink;
+    // On the integration bridge, of the patch port that leads there; 0: there is none yet.
+    std::uint32_t ofport = 0;
+    // Why there can be none, for a person; empty when all is well.
+    std::string problem;
+
+    bool operator==(const VlanUplink&) const = default;
+};
+
 struct Facts {
     bool switch_db_connected = false;
     // The bridge and both tunnel ports are there, with port numbers.
@@ -38,6 +50,8 @@ struct Facts {
     std::vector<ovs::HostAddress> addresses;
     // One for each address of set_provider_addresses(), in the same order.
     std::vector<ProviderAddressState> provider_addresses;
+    // One for each of set_vlan_uplinks(), in the same order.
+    std::vector<VlanUplink> vlan_uplinks;
     // What keeps the bridge from working, for a person; empty when all is well.
     std::string problem;
 
@@ -53,6 +67,11 @@ class Underlay {
     // names them.
     void set_provider_addresses(std::vector<ProviderAddressConfig> addresses);
 
+    // The uplinks, each a NIC or a bridge of the local Open vSwitch, whose VLANs the policy names;
+    // unique, sorted. Nothing is made before set_provider_addresses() has been called as well.
+    // Until the first call, what an agent before this one made stays.
+    void set_vlan_uplinks(std::vector<std::string> uplinks);
+
     // Returns true when facts() has changed.
     [[nodiscard]] bool run();
     void wait();
@@ -61,6 +80,8 @@ class Underlay {
     [[nodiscard]] const Facts& facts() const { return facts_; }
 
   private:
+    [[nodiscard]] std::vector<VlanUplink> vlan_uplinks() const;
+
     ovs::VswitchDb vswitch_;
     ovs::HostAddresses host_;
     ProviderAddresses provider_addresses_;

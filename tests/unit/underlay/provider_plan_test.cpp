@@ -5,6 +5,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
 namespace hnv::underlay {
 namespace {
 
@@ -50,7 +55,7 @@ class ProviderPlan : public testing::Test {
         return bridges_.emplace_back(ovs::SwitchBridge{name, type, false, std::move(ports)});
     }
     Plan plan(std::vector<ProviderAddressConfig> rows) {
-        return make_plan(rows, {"br-hnv", datapath_type_, bridges_, addresses_, links_});
+        return make_plan(rows, uplinks_, {"br-hnv", datapath_type_, bridges_, addresses_, links_});
     }
     // The sentence for the one row.
     std::string refusal(ProviderAddressConfig config) {
@@ -63,6 +68,7 @@ class ProviderPlan : public testing::Test {
     }
 
     std::string datapath_type_ = "netdev";
+    std::vector<std::string> uplinks_;
     std::vector<ovs::SwitchBridge> bridges_;
     std::vector<ovs::HostAddress> addresses_;
     std::vector<ovs::HostLink> links_;
@@ -194,6 +200,87 @@ TEST(ProviderAddressNames, AreStableAndFit) {
 }
 
 // The numbers are in flows and on disk: they must not change with a version.
+TEST_F(ProviderPlan, LeadsToTheVlansOfABridgeAndOfABridgesNic) {
+    bridge("br-ext", {port("eth1")});
+    uplinks_ = {"br-ext", "eth1"};
+    const Plan made = plan({});
+    const PatchNames one = patch_names("br-ext");
+    const PatchNames two = patch_names("eth1");
+    EXPECT_THAT(made.patches, ElementsAre(ovs::OwnPatch{one.inner, "br-hnv", one.outer, "br-ext"},
+                                          ovs::OwnPatch{one.outer, "br-ext", one.inner, "br-ext"},
+                                          ovs::OwnPatch{two.inner, "br-hnv", two.outer, "eth1"},
+                                          ovs::OwnPatch{two.outer, "br-ext", two.inner, "eth1"}));
+    EXPECT_THAT(made.uplinks, ElementsAre(PlannedUplink{"br-ext", one.inner, ""},
+                                          PlannedUplink{"eth1", two.inner, ""}));
+    EXPECT_THAT(made.bridges, IsEmpty());
+    EXPECT_THAT(made.quiet, IsEmpty());  // The bridge's devices are as they were.
+}
+
+TEST_F(ProviderPlan, OneBridgeAroundANicServesAddressesAndVlans) {
+    uplinks_ = {"eth1"};
+    Plan made = plan({row("192.168.1.10/24", "eth1")});
+    EXPECT_THAT(made.bridges, SizeIs(1));
+    EXPECT_THAT(made.quiet, ElementsAre(QuietDevice{"eth1", 8}));
+    ASSERT_THAT(made.patches, SizeIs(2));
+    EXPECT_EQ(made.patches[1].bridge, "hnvu-eth1");
+    // It is there by now, and the address's row goes.
+    bridge("hnvu-eth1", {port("eth1")}).own = true;
+    made = plan({});
+    EXPECT_THAT(made.bridges, SizeIs(1));
+    EXPECT_EQ(made.patches[1].bridge, "hnvu-eth1");
+}
+
+TEST_F(ProviderPlan, SaysWhyAnUplinksVlansCanNotBeReached) {
+    bridge("br-kernel", {}, "system");
+    bridge("hnvu-eth1", {port("eth1")}).own = true;
+    bridge("br-op", {port(patch_names("eth2").outer, "patch")});
+    link("slave", 1500, "02:00:00:00:00:e3", "bond0");
+    const std::vector<std::pair<const char*, const char*>> expected{
+        {"br-hnv", "guests' bridge"},
+        {"br-kernel", "datapath type system"},
+        {"eth0", "put it into a bridge of Open vSwitch yourself"},
+        {"eth2", "is not the agent's: delete it"},
+        {"hnvu-eth1", "name its NIC"},
+        {"nowhere", "neither a NIC"},
+        {"slave", "member of bond0"},
+    };
+    for (const auto& [uplink, sentence] : expected) {
+        uplinks_ = {uplink};
+        const Plan made = plan({});
+        ASSERT_THAT(made.uplinks, SizeIs(1));
+        EXPECT_THAT(made.uplinks[0].problem, HasSubstr(sentence));
+        EXPECT_EQ(made.uplinks[0].port, "");
+        EXPECT_THAT(made.patches, IsEmpty());
+        EXPECT_THAT(made.bridges, IsEmpty());
+    }
+    datapath_type_.clear();  // Before the switch is known, nothing is.
+    uplinks_ = {"nowhere"};
+    EXPECT_EQ(plan({}).uplinks.at(0), (PlannedUplink{"nowhere", "", ""}));
+}
+
+// The names are those of ports in the switch: an agent that starts has to find them.
+TEST(VlanUplinkPatch, HasNamesThatFollowFromTheUplink) {
+    EXPECT_EQ(patch_names("br-ext").inner, "hnvt-24b647");
+    EXPECT_EQ(patch_names("br-ext").outer, "hnvv-24b647");
+}
+
+TEST_F(ProviderPlan, OfTwoUplinksWithTheSameHashTheSecondIsRefused) {
+    std::map<std::string, std::string> seen;  // By the name of the port.
+    for (int i = 0; uplinks_.empty(); ++i) {
+        const std::string uplink = "br-" + std::to_string(i);
+        const auto [first, fresh] = seen.emplace(patch_names(uplink).inner, uplink);
+        if (!fresh) {
+            uplinks_ = {first->second, uplink};
+        }
+    }
+    bridge(uplinks_[0].c_str(), {});
+    bridge(uplinks_[1].c_str(), {});
+    const Plan made = plan({});
+    EXPECT_EQ(made.uplinks[0].problem, "");
+    EXPECT_THAT(made.uplinks[1].problem, HasSubstr("rename one of the two"));
+    EXPECT_THAT(made.patches, SizeIs(2));
+}
+
 TEST(ProviderAddressMarks, AreAFunctionOfTheAddress) {
     const auto rows = [](std::initializer_list<const char*> addresses) {
         std::vector<ProviderAddressConfig> configs;

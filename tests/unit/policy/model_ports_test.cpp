@@ -1,22 +1,10 @@
 // Ports: when a guest may speak, and why not.
 #include <gtest/gtest.h>
 
-#include "policy/model.h"
-#include "support/policy_builder.h"
+#include "model_ports_fixture.h"
 
 namespace hnv::policy {
 namespace {
-
-using test::ip;
-using test::mac;
-using test::plug;
-using test::uuid;
-constexpr auto kPort = SourceTable::MsVtepPhysicalPort;
-constexpr auto kRule = SourceTable::MsFirewallRules;
-constexpr auto kMapping = SourceTable::MsVtepUcastMacsRemote;
-constexpr auto kSettings = SourceTable::HostPortSettings;
-constexpr std::uint64_t kSqlMac = 0x00155d50010b;
-constexpr std::uint64_t kWebMac = 0x00155d50010c;
 
 TEST(NormalizePortName, MatchesGuidsWithOrWithoutBracesInEitherCase) {
     EXPECT_EQ(normalize_port_name("{A1B2C3D4-0000-0000-0000-00000000000F}"),
@@ -30,42 +18,6 @@ TEST(NormalizePortName, LeavesEveryOtherNameAsItIs) {
         EXPECT_EQ(normalize_port_name(name), name);
     }
 }
-
-class ModelPorts : public testing::Test, public test::PolicyBuilder {
-  protected:
-    // Port "sql" with all it takes, but for what a test leaves out.
-    void SetUp() override {
-        subnet(1, 5001);
-        locator(1, "192.168.1.10");
-        provider_address(1, "192.168.1.10/24");
-    }
-    void map_sql() { mapping(1, 1, 1, kSqlMac, "10.1.1.11"); }
-    void plug_sql() { model.set_interfaces({plug("sql", 5, kSqlMac)}); }
-    void make_active() {
-        map_sql();
-        plug_sql();
-        port(1, "sql", 1);
-        allow_all(1, "sql");
-        commit();
-        ASSERT_EQ(status("sql").state, PortState::Active) << status("sql").reason;
-    }
-    // "sql" is blocked for a reason that holds `text`, and its row has that fault and no other.
-    void expect_blocked(FaultKey key, const std::string& text) {
-        EXPECT_EQ(status("sql").state, PortState::Blocked);
-        EXPECT_NE(status("sql").reason.find(text), std::string::npos) << status("sql").reason;
-        EXPECT_NE(fault(kPort, 1, key).find(text), std::string::npos) << fault(kPort, 1, key);
-        EXPECT_EQ(faults.all().size(), 1U);
-        EXPECT_FALSE(port_view("sql")->active);
-        if (const auto view = subnet_view(5001)) {
-            EXPECT_TRUE(view->local_ports.empty());
-        }
-    }
-    void expect_unbound(std::uint32_t row) {
-        EXPECT_EQ(status("sql").state, PortState::Blocked);
-        EXPECT_EQ(status("sql").row, uuid(row));
-        EXPECT_NE(fault(kPort, row, FaultKey::PortUnbound), "");
-    }
-};
 
 TEST_F(ModelPorts, IsActiveWithBindingAddressAndRule) {
     make_active();
@@ -478,86 +430,6 @@ TEST_F(ModelPorts, WhenAllIsRemovedNothingIsLeft) {
     model.for_each_object([&](const ObjectId&) { ++left; });
     EXPECT_EQ(left, 1U);  // The host.
     EXPECT_TRUE(commit().empty());
-}
-
-// --- a trunking guest: several subnets by VLAN ---
-
-class ModelTrunks : public ModelPorts {
-  protected:
-    // Port "sql", untagged in VSID 5001, in VLAN 20 in VSID 6001.
-    void make_trunk() {
-        subnet(2, 6001);
-        map_sql();
-        mapping(2, 2, 1, kSqlMac, "10.2.1.11");
-        plug_sql();
-        model.put(uuid(1), PortSpec{"sql", {{0, uuid(1)}, {20, uuid(2)}}});
-        allow_all(1, "sql");
-        commit();
-    }
-};
-
-TEST_F(ModelTrunks, IsInEachSubnetWithTheAddressesThatItHasThere) {
-    make_trunk();
-    const auto view = port_view("sql");
-    ASSERT_EQ(view->attachments.size(), 2U);
-    EXPECT_EQ(view->attachments[0].cas, std::vector{ip("10.1.1.11")});
-    EXPECT_EQ(view->attachments[1].vlan, 20);
-    EXPECT_EQ(view->attachments[1].vsid, 6001U);
-    EXPECT_EQ(view->attachments[1].cas, std::vector{ip("10.2.1.11")});
-    EXPECT_EQ(subnet_view(5001)->local_ports,
-              (std::vector<SubnetView::LocalPort>{{5, 0, ip("192.168.1.10")}}));
-    EXPECT_EQ(subnet_view(6001)->local_ports,
-              (std::vector<SubnetView::LocalPort>{{5, 20, ip("192.168.1.10")}}));
-    EXPECT_TRUE(faults.all().empty());
-}
-
-TEST_F(ModelTrunks, AVlanWithoutAnAddressKeepsTheOthersGoing) {
-    make_trunk();
-    remove(kMapping, 2);
-    commit();
-    EXPECT_EQ(status("sql").state, PortState::Active);
-    EXPECT_EQ(port_view("sql")->attachments.size(), 1U);
-    EXPECT_TRUE(subnet_view(6001)->local_ports.empty());
-    EXPECT_NE(fault(kPort, 1, FaultKey::PortAddressUnknown).find("in VLAN 20: its CA is unknown"),
-              std::string::npos);
-    mapping(2, 2, 1, kSqlMac, "10.2.1.11");
-    commit();
-    EXPECT_EQ(port_view("sql")->attachments.size(), 2U);
-    EXPECT_TRUE(faults.all().empty());
-}
-
-TEST_F(ModelTrunks, LeavesASubnetWhoseVlanBindingGoes) {
-    make_trunk();
-    port(1, "sql", 1);
-    commit();
-    EXPECT_EQ(port_view("sql")->attachments.size(), 1U);
-    EXPECT_TRUE(subnet_view(6001)->local_ports.empty());
-}
-
-TEST_F(ModelTrunks, TwoVlansOfOneSubnetAreAFaultOfTheSecond) {
-    make_trunk();
-    model.put(uuid(1), PortSpec{"sql", {{0, uuid(1)}, {20, uuid(1)}}});
-    commit();
-    EXPECT_EQ(port_view("sql")->attachments.size(), 1U);
-    EXPECT_NE(fault(kPort, 1, FaultKey::PortUnbound).find("in VLAN 20: another of its"),
-              std::string::npos);
-}
-
-TEST_F(ModelTrunks, KnowsTheGatewaysOfEachSubnet) {
-    make_trunk();
-    router(1, {{"10.2.1.0/24", 2}, {"2001:db8:2::/64", 2}});
-    commit();
-    EXPECT_FALSE(port_view("sql")->attachments[0].router);
-    const auto before = port_view("sql")->attachments[1].router;
-    ASSERT_TRUE(before);
-    EXPECT_EQ(before->v4, ip("10.2.1.1"));
-    EXPECT_EQ(before->v6, ip("2001:db8:2::1"));
-    model.set_router_mac(mac(0x00155d112233));
-    commit();
-    EXPECT_EQ(port_view("sql")->attachments[1].router->mac, mac(0x00155d112233));
-    remove(SourceTable::MsVtepLogicalRouter, 1);
-    commit();
-    EXPECT_FALSE(port_view("sql")->attachments[1].router);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // ProviderAddresses' part for uplinks whose VLANs the integration bridge reaches.
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "underlay/provider_addresses.h"
@@ -24,18 +25,15 @@ std::vector<std::string> ProviderAddresses::uplinks_to_plan() const {
     if (uplinks_) {
         return *uplinks_;
     }
-    std::vector<std::string> found;
+    std::set<std::string> found;
     for (const ovs::SwitchBridge& bridge : ports_.bridges()) {
         for (const ovs::SwitchPort& port : bridge.ports) {
             if (!port.uplink.empty()) {
-                found.push_back(port.uplink);
+                found.insert(port.uplink);
             }
         }
     }
-    std::ranges::sort(found);
-    const auto repeated = std::ranges::unique(found);
-    found.erase(repeated.begin(), repeated.end());
-    return found;
+    return {found.begin(), found.end()};
 }
 
 void ProviderAddresses::tell_uplinks() {

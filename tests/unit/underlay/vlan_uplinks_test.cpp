@@ -71,6 +71,11 @@ TEST_F(VlanUplinks, AreReachedByAPatchFromTheIntegrationBridge) {
     EXPECT_EQ(get("port", names.inner, "external_ids"), "{hnv-vlan-uplink=br-ext}");
     EXPECT_EQ(get("port", names.outer, "external_ids"), "{hnv-vlan-uplink=br-ext}");
     EXPECT_TRUE(underlay_->facts().interfaces.empty());  // It is not a guest.
+
+    int wakeups = 0;  // In a quarter of a second in which nothing happens.
+    (void)test::run_until(
+        *underlay_, [&] { return ++wakeups < 0; }, 250);
+    EXPECT_LT(wakeups, 20);
 }
 
 // What the NIC hears on any VLAN gets to the integration bridge with its tag.
@@ -87,6 +92,26 @@ TEST_F(VlanUplinks, PassAllVlansWithTheirTags) {
                trace.find("pop_vlan") == std::string::npos;
     };
     EXPECT_TRUE(run_until(heard));
+    const std::string sent = ovs_->appctl(
+        {"ofproto/trace-packet-out", "br-hnv", "dl_src=02:00:00:00:00:01,dl_dst=ff:ff:ff:ff:ff:ff",
+         "mod_vlan_vid:207,output:" + std::to_string(first().ofport)});
+    EXPECT_NE(sent.find("bridge(\"br-ext\")"), std::string::npos) << sent;
+    EXPECT_NE(sent.find("Datapath actions: push_vlan(vid=207"), std::string::npos) << sent;
+}
+
+TEST_F(VlanUplinks, AreReachedAgainWhenTheSwitchStartsAgain) {
+    add_bridge("br-ext", "nic");
+    make("br-ext");
+    const std::string before = ports();
+    ovs_->stop_switch();
+    ovs_->start_switch();
+    ovs_->vsctl({"set", "bridge", "br-ext", "external_ids:test=taken-over"});
+    EXPECT_TRUE(run_until([&] {
+        return get("interface", patch_names("br-ext").inner, "ofport") ==
+               std::to_string(first().ofport);
+    }));
+    EXPECT_EQ(first().problem, "");
+    EXPECT_EQ(ports(), before);
 }
 
 TEST_F(VlanUplinks, AreFoundByTheNicOfABridge) {

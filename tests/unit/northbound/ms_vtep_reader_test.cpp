@@ -195,6 +195,61 @@ TEST_F(MsVtepReaderTest, ADeletedSwitchTakesItsFaultAndItsMacAlong) {
     EXPECT_THAT(fault_keys(), IsEmpty());
 }
 
+// A subnet, its set of one locator, and a row that sends MAC there.
+TEST_F(MsVtepReaderTest, GroupsAreOfAMacOrOfAllTheOthers) {
+    const auto group = [this](const std::string& mac) {
+        vtep({insert("Physical_Locator",
+                     R"("dst_ip":"192.168.9.90","encapsulation_type":"vxlan_over_ipv4")", "l"),
+              insert("Physical_Locator_Set", R"("locators":["named-uuid","l"])", "set"),
+              insert("Logical_Switch", R"("name":"s","tunnel_key":5001)", "subnet"),
+              insert("Mcast_Macs_Remote", R"("MAC":")" + mac +
+                                              R"(","logical_switch":["named-uuid","subnet"],)" +
+                                              R"("locator_set":["named-uuid","set"])")});
+    };
+    const auto clear = [this] { vtep({erase("Mcast_Macs_Remote"), erase("Logical_Switch")}); };
+    group("unknown-dst");
+    ASSERT_EQ(policy_->subnet_view(5001)->peers.size(), 1U);
+    EXPECT_EQ(policy_->subnet_view(5001)->peers[0].pa.to_string(), "192.168.9.90");
+    clear();
+    group("01-00-5E-00-00-FB");
+    ASSERT_EQ(policy_->subnet_view(5001)->groups.size(), 1U);
+    EXPECT_EQ(policy_->subnet_view(5001)->groups[0].mac.to_string(), "01:00:5e:00:00:fb");
+    EXPECT_THAT(fault_keys(), IsEmpty());
+    clear();
+    group("00:15:5d:00:00:01");
+    EXPECT_THAT(fault(FaultKey::BadAddress), HasSubstr("neither a multicast MAC"));
+    clear();
+    EXPECT_THAT(fault_keys(), IsEmpty());
+}
+
+TEST_F(MsVtepReaderTest, ASubnetMayBeReplicatedForEachVirtualMachine) {
+    map("00:15:5d:aa:bb:0c", "10.0.0.1");
+    EXPECT_TRUE(policy_->subnet_view(5001)->members.empty());
+    vtep({update("Logical_Switch", R"("other_config":["map",[["replication","per-vm"]]])")});
+    EXPECT_EQ(policy_->subnet_view(5001)->members.size(), 1U);
+    vtep({update("Logical_Switch", R"("other_config":["map",[["replication","per-host"]]])")});
+    EXPECT_TRUE(policy_->subnet_view(5001)->members.empty());
+}
+
+TEST_F(MsVtepReaderTest, ASubnetMayBeAVlan) {
+    vtep({insert("Logical_Switch",
+                 R"("name":"v","other_config":["map",[["uplink","br-ex"],["vlan","100"]]])")});
+    EXPECT_THAT(fault_keys(), IsEmpty());
+    ASSERT_TRUE(policy_->subnet_view(policy::vsid_of_vlan(100)));
+    EXPECT_EQ(policy_->model.vlan_uplinks(), std::vector<std::string>{"br-ex"});
+    for (const char* bad :
+         {R"(["vlan","0"],["uplink","br-ex"])", R"(["vlan","4095"],["uplink","b"])",
+          R"(["vlan","12x"],["uplink","b"])", R"(["vlan","100"])"}) {
+        vtep({update("Logical_Switch", R"("other_config":["map",[)" + std::string(bad) + "]]")});
+        EXPECT_THAT(fault(FaultKey::VsidRange), HasSubstr("other_config:")) << bad;
+        EXPECT_FALSE(policy_->subnet_view(policy::vsid_of_vlan(100)));
+    }
+    // It becomes a virtual subnet.
+    vtep({update("Logical_Switch", R"("tunnel_key":5001,"other_config":["map",[]])")});
+    EXPECT_THAT(fault_keys(), IsEmpty());
+    EXPECT_TRUE(policy_->subnet_view(5001));
+}
+
 TEST_F(MsVtepReaderTest, TheRestOfATransactionIsRealised) {
     vtep({insert("Logical_Switch", R"("name":"bad","tunnel_key":7)"),
           insert("Logical_Switch", R"("name":"good","tunnel_key":7000)")});

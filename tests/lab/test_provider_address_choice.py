@@ -4,6 +4,7 @@
 import os
 import signal
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -106,6 +107,30 @@ class Choice(testing.LabTestCase):
             team.restart_switch(host, number)
             self.eventually(lambda: self.ping("sql", "web"), "web is reached again", 20)
             self.eventually(lambda: self.ping("mail", "app"), "mail reaches app again", 20)
+
+
+    def test_the_ports_of_an_address_that_goes_send_from_another_at_once(self):
+        host = self.hosts["host1"]
+        gone, other = GUESTS["sql"][2], GUESTS["app"][2]
+        self.check("sql", "web")
+        stream = self.lab.spawn(["ping", "-n", "-q", "-i", "0.01", GUESTS["web"][3]],
+                                namespace=self.lab.guests["sql"].namespace, log="stream.out")
+        with Capture(self.lab.router, host.wire_of("eth2")) as wire:
+            begin = time.time()
+            host.agent.transact("hnv_host", {"op": "delete", "table": "Provider_Address",
+                                             "where": [["address", "==", f"{gone}/24"]]})
+            moved = wire.wait_for(lambda f: not f.outgoing and f.ip and f.inner and
+                                  (f.ip.src, f.ip.dst) == (other, GUESTS["web"][2]),
+                                  "what sql sends comes from the other address")
+        stream.end()
+        gap = moved[0].time - begin
+        print(f"moved after {gap * 1000:.0f} ms", file=sys.stderr)
+        self.assertLess(gap, 5)  # A second on a machine that is not busy.
+        self.assertEqual(host.agent.port("sql")["provider_address"], other)
+        self.eventually(lambda: "pa-missing" in host.agent.fault_keys(), "its wish is a fault")
+        host.agent.apply(policy("host1"))
+        self.eventually(lambda: host.agent.port("sql")["provider_address"] == gone, "it is back")
+        self.check("sql", "web")
 
 
 if __name__ == "__main__":

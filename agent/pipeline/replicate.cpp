@@ -5,6 +5,7 @@
 // parts of one flow each, since a flow has room for 64 KiB of actions; Reg::Part says which part is
 // next.
 #include <algorithm>
+#include <span>
 
 #include "pipeline/stages.h"
 
@@ -140,11 +141,11 @@ void replicate_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, Fl
     };
     List all(subnet, std::nullopt, cookie, out);
     all.from_tunnel(subnet.arrivals);
-    for (std::size_t i = 0; i < limited(subnet.peers.size()); ++i) {
-        all.copy_to(subnet.peers[i], std::nullopt);
+    for (const auto& peer : std::span(subnet.peers).first(limited(subnet.peers.size()))) {
+        all.copy_to(peer, std::nullopt);
     }
-    for (std::size_t i = 0; i < limited(subnet.members.size()); ++i) {
-        all.copy_to(subnet.members[i].locator, subnet.members[i].mac);
+    for (const auto& member : std::span(subnet.members).first(limited(subnet.members.size()))) {
+        all.copy_to(member.locator, member.mac);
     }
     if (subnet.vlan && subnet.vlan->ofport != 0) {
         all.copy_to_vlan(*subnet.vlan);
@@ -153,8 +154,8 @@ void replicate_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, Fl
     for (const policy::SubnetView::Group& group : subnet.groups) {
         List list(subnet, group.mac, cookie, out);
         list.from_tunnel(group.arrivals);
-        for (std::size_t i = 0; i < limited(group.peers.size()); ++i) {
-            list.copy_to(group.peers[i], std::nullopt);
+        for (const auto& peer : std::span(group.peers).first(limited(group.peers.size()))) {
+            list.copy_to(peer, std::nullopt);
         }
         list.end();
     }

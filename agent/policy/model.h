@@ -234,7 +234,8 @@ class Model {
                                                     const SubnetRecord& subnet,
                                                     Attachment& attachment);
     [[nodiscard]] std::optional<Attachment::Router> gateways_of(const SubnetRecord& subnet) const;
-    void report_port(const PortRecord& port, FaultKey key, const std::string& reason);
+    void report_port(const PortRecord& port, FaultKey key, const std::string& what,
+                     const std::string& reason);
     void check_port_rows(const PortRecord& port);
 
     // model_rules.cpp

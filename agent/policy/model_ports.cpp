@@ -211,10 +211,11 @@ std::string Model::why_blocked(PortRecord& port, PortView& view,
     if (!bindings.empty() && view.rules.empty()) {
         no_acl = "no ACL: add an enabled FW_Rules row with vnic_id " + port.name;
     }
-    report_port(port, FaultKey::PortUnbound, trouble.unbound);
-    report_port(port, FaultKey::PortAddressUnknown, trouble.unknown);
-    report_port(port, FaultKey::PortNoAcl, no_acl);
     view.active = !view.attachments.empty() && no_acl.empty();
+    const std::string what = view.active ? " is kept out of a subnet, " : " is blocked, ";
+    report_port(port, FaultKey::PortUnbound, what, trouble.unbound);
+    report_port(port, FaultKey::PortAddressUnknown, what, trouble.unknown);
+    report_port(port, FaultKey::PortNoAcl, what, no_acl);
     return !trouble.unbound.empty()   ? trouble.unbound
            : !trouble.unknown.empty() ? trouble.unknown
                                       : no_acl;
@@ -222,12 +223,13 @@ std::string Model::why_blocked(PortRecord& port, PortView& view,
 
 // Faults about a port are faults of its Physical_Port row; without one there is nobody to tell. A
 // port that is not plugged is not blocked either.
-void Model::report_port(const PortRecord& port, FaultKey key, const std::string& reason) {
+void Model::report_port(const PortRecord& port, FaultKey key, const std::string& what,
+                        const std::string& reason) {
     if (const auto row = port.specs.row()) {
-        faults_.set({SourceTable::MsVtepPhysicalPort, *row}, key,
-                    reason.empty() || !port.interface ? std::nullopt
-                                                      : std::optional("port " + port.name +
-                                                                      " is blocked, " + reason));
+        faults_.set(
+            {SourceTable::MsVtepPhysicalPort, *row}, key,
+            reason.empty() || !port.interface ? std::nullopt
+                                              : std::optional("port " + port.name + what + reason));
     }
 }
 

@@ -40,7 +40,8 @@ TEST_F(ModelTrunks, AVlanWithoutAnAddressKeepsTheOthersGoing) {
     EXPECT_EQ(status("sql").state, PortState::Active);
     EXPECT_EQ(port_view("sql")->attachments.size(), 1U);
     EXPECT_TRUE(subnet_view(6001)->local_ports.empty());
-    EXPECT_NE(fault(kPort, 1, FaultKey::PortAddressUnknown).find("in VLAN 20: its CA is unknown"),
+    EXPECT_NE(fault(kPort, 1, FaultKey::PortAddressUnknown)
+                  .find("port sql is kept out of a subnet, in VLAN 20: its CA is unknown"),
               std::string::npos);
     mapping(2, 2, 1, kSqlMac, "10.2.1.11");
     commit();

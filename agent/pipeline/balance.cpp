@@ -19,7 +19,7 @@ namespace {
 // addresses meet in one, a label that is none of the address's backends counts as none.
 [[nodiscard]] std::uint16_t zone_of(const policy::VipView& vip) {
     const std::uint64_t hash = tell_of(vip.address.to_string()) ^ vip.vsid * 0x9e3779b1ULL;
-    return static_cast<std::uint16_t>(0xc000U | ((hash ^ hash >> 32) & 0x3fffU));
+    return static_cast<std::uint16_t>(kVipZones | ((hash ^ hash >> 32) & 0x1fffU));
 }
 
 class Vip {

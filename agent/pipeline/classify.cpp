@@ -57,8 +57,7 @@ void classify_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, Flo
                 .match_vlan(subnet.vlan->vlan)
                 .strip_vlan()
                 .set_metadata(subnet.vsid);
-            flow.set(Reg::Vsid, subnet.vsid)
-                .set(Reg::Origin, static_cast<std::uint32_t>(Origin::Tunnel));
+            flow.set(Reg::Vsid, subnet.vsid);
             flow.go(Table::Returning, out, cookie);
         }
         return;
@@ -71,8 +70,7 @@ void classify_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, Flo
         StageFlow flow(Table::Classify, priority::kNormal);
         // RFC 7348 section 6.1, RFC 7637 section 3.2: an inner frame has no VLAN tag.
         flow->match_in_port(ofport).match_tun_id(key, mask).match_untagged().set_metadata(network);
-        flow.set(Reg::Vsid, subnet.vsid)
-            .set(Reg::Origin, static_cast<std::uint32_t>(Origin::Tunnel));
+        flow.set(Reg::Vsid, subnet.vsid);
         flow.go(Table::TunnelGuard, out, cookie);
     };
     out_of(subnet.tunnels.vxlan_ofport, subnet.vsid, ~0ULL);

@@ -23,6 +23,12 @@ FlowSet compile(const policy::HostView& host) {
     tunnel_guard_host(cookie, out);
     guard_host(cookie, out);
     neighbour_host(cookie, out);
+    dhcp_host(cookie, out);
+    storm_host(cookie, out);
+    qos_host(cookie, out);
+    mirror_host(cookie, out);
+    nat_host(cookie, out);
+    insertion_host(cookie, out);
     firewall_host(cookie, out);
     router_host(cookie, out);
     route_host(cookie, out);

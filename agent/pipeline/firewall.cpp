@@ -50,11 +50,11 @@ struct Path {
 constexpr Path kOutbound{Direction::Outbound,      Reg::Source,
                          Reg::SourceVlan,          Table::FirewallOutTrack,
                          Table::FirewallOutAdmin,  Table::FirewallOutController,
-                         Table::FirewallOutCommit, Table::Router};
+                         Table::FirewallOutCommit, Table::Insertion};
 constexpr Path kInbound{Direction::Inbound,      Reg::Destination,
                         Reg::DestinationVlan,    Table::FirewallInTrack,
                         Table::FirewallInAdmin,  Table::FirewallInController,
-                        Table::FirewallInCommit, Table::Deliver};
+                        Table::FirewallInCommit, Table::Snat};
 
 [[nodiscard]] bool layer_enabled(const policy::PortView& port, RuleLayer layer) {
     for (const RuleSpec& rule : port.rules) {
@@ -102,7 +102,7 @@ constexpr Path kInbound{Direction::Inbound,      Reg::Destination,
         return static_cast<std::uint16_t>(port.ofport);
     }
     const std::uint32_t both = port.ofport << 12 | attachment.vlan;
-    return static_cast<std::uint16_t>(0x8000U | (both * 0x9e3779b1U) >> 18);
+    return static_cast<std::uint16_t>(kTrunkZones | (both * 0x9e3779b1U) >> 18);
 }
 
 class PortFirewall {

@@ -21,13 +21,13 @@ class PortGuard {
     void any_ip(std::uint16_t eth_type) {
         StageFlow flow = from_port();
         flow->match_eth_type(eth_type);
-        flow.go(Table::FirewallOutTrack, out_, cookie_);
+        flow.go(Table::Storm, out_, cookie_);
     }
 
     void ip_from(const IpAddress& ca) {
         StageFlow flow = from_port();
         flow->match_ip_src({ca, ca.is_v4() ? 32U : 128U});
-        flow.go(Table::FirewallOutTrack, out_, cookie_);
+        flow.go(Table::Storm, out_, cookie_);
     }
 
     // A guest that has no address yet asks for one (RFC 2131 section 4.1).
@@ -36,7 +36,7 @@ class PortGuard {
         flow->match_ip_src({IpAddress::from_v4(0), 32})
             .match_ip_proto(wire::kUdp)
             .match_tp_dst(wire::kDhcpServerPort);
-        flow.go(Table::FirewallOutTrack, out_, cookie_);
+        flow.go(Table::Storm, out_, cookie_);
     }
 
     void any_arp() {

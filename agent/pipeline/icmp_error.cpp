@@ -27,7 +27,7 @@ namespace {
 }  // namespace
 
 void icmp_error_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
-    const std::uint32_t meter = kIcmpErrorMeters + port.ofport;
+    const std::uint32_t meter = meter_id(MeterKind::IcmpError, port.ofport);
     out.meters.push_back({meter, kIcmpErrorLimitPps, kIcmpErrorLimitPps / kMeterBurstDivisor});
     for (const policy::Attachment& attachment : port.attachments) {
         for (const std::uint16_t family : {wire::kIpv4, wire::kIpv6}) {

@@ -1,8 +1,9 @@
 // Every number of the pipeline in one place: tables, registers, priorities, cookies, meters and the
 // userdata of packet-ins. Nothing else in the agent spells one out.
 //
-//   guest ─▶ Classify ─▶ Guard ─┬▶ Neighbour ─▶ agent
-//                               └▶ FirewallOut* ─▶ Router ─┬▶ Route ─▶ Resolve ─┐
+//   guest ─▶ Classify ─▶ Guard ─┬▶ Neighbour, Dhcp ─▶ agent
+//                               └▶ Storm ─▶ QosOut ─▶ MirrorOut ─▶ Dnat ─▶ FirewallOut* ─▶
+//                               Insertion ─▶ Router ─┬▶ Route ─▶ Resolve ─┐
 //   tunnel ▶ Classify ─▶ TunnelGuard ──────────────────────┤                    │
 //                                                          ▼◀───────────────────┘
 //                                                      Returning      (Balance ─▶ Affinity ─▶
@@ -14,6 +15,7 @@
 //                Replicate ─▶ each of FirewallIn*, Tunnel  Mapping ─▶ Tunnel ─▶ Encapsulate ─▶
 //                tunnel
 //
+//   FirewallIn* ─▶ Snat ─▶ Snatted ─▶ QosIn ─▶ MirrorIn ─▶ Deliver
 //   Route, Resolve, Encapsulate ─▶ IcmpError ─▶ agent: what the router tells the sender
 //
 // A packet goes to higher table numbers only. A table's miss is a drop, except where its stage says
@@ -22,6 +24,8 @@
 
 #include <cstdint>
 
+#include "policy/objects.h"
+
 namespace hnv::pipeline {
 
 enum class Table : std::uint8_t {
@@ -29,10 +33,16 @@ enum class Table : std::uint8_t {
     TunnelGuard,            // Which provider addresses may send into a virtual network.
     Guard,                  // Anti-spoofing of what a guest sends.
     Neighbour,              // ARP requests and neighbour solicitations to the agent.
+    Dhcp,                   // DHCP, DHCPv6 and router solicitations to the agent.
+    Storm,                  // How much broadcast and multicast a port may send.
+    QosOut,                 // How much a port may send.
+    MirrorOut,              // Copies of what a port sends.
+    Dnat,                   // From a gateway port: external addresses to customer addresses.
     FirewallOutTrack,       // Connection state of what leaves a port; ports that need none pass by.
     FirewallOutAdmin,       // Rules of RuleWithAdminPriority.
     FirewallOutController,  // Rules of RuleWithControllerPriority.
     FirewallOutCommit,      // Remembers an allowed new connection.
+    Insertion,              // What goes through an appliance first.
     Router,                 // Packets for the distributed router; all others are bridged.
     Route,                  // (network, destination) → subnet or next hop.
     Resolve,                // (VSID, CA) → MAC, for what was routed.
@@ -47,6 +57,10 @@ enum class Table : std::uint8_t {
     FirewallInAdmin,
     FirewallInController,
     FirewallInCommit,
+    Snat,         // To a gateway port: customer addresses to external addresses.
+    Snatted,      // Whether there was an external address for it.
+    QosIn,        // How much a port may be sent.
+    MirrorIn,     // Copies of what a port is sent.
     Deliver,      // Out of the port in Reg::Destination.
     Tunnel,       // What the underlay has room for.
     Encapsulate,  // Out of a tunnel port.
@@ -59,7 +73,7 @@ enum class Reg : unsigned {
     Vsid = 0,             // The virtual subnet that the packet is in, 24 bits.
     Source = 1,           // OpenFlow port of the guest that sent it; 0: it came by a tunnel.
     Destination = 2,      // OpenFlow port of the guest that is to have it.
-    Origin = 3,           // Where it came from, an Origin.
+    Verdict = 3,          // Of the firewall's rules: 1, they let it pass.
     Encapsulation = 4,    // How it leaves, an EncapsulationCode.
     Part = 5,             // Which part of a replication list comes next.
     SourceVlan = 6,       // The tag, as a TCI with its CFI bit, that the sender's guest used; or 0.
@@ -72,7 +86,6 @@ enum class Reg : unsigned {
     Backend = 13,         // Which of the backends of a balanced address is to have it.
 };
 
-enum class Origin : std::uint32_t { Guest = 0, Tunnel = 1 };
 enum class EncapsulationCode : std::uint32_t {
     VxlanOverIpv4 = 0,
     VxlanOverIpv6 = 1,
@@ -113,13 +126,30 @@ inline constexpr std::uint16_t kInvalid = 65500;  // Packets that fit no connect
 inline constexpr std::uint64_t kCookieMark = 0x68ULL << 56;
 inline constexpr std::uint64_t kCookieMarkMask = 0xffULL << 56;
 
-// A port's packet-ins are limited by the meter whose id is the port's OpenFlow number, and its
-// connections live in the connection tracking zone of the same number.
+// Connection tracking zones. A port's own is the number of its OpenFlow port, which is why a
+// guest's port has none above kMaxGuestOfport; trunk VLANs, balanced addresses and gateway ports
+// share what is above it by hashes, and ct_mark tells the users of a zone apart.
+inline constexpr std::uint32_t kMaxGuestOfport = policy::kMaxGuestOfport;
+inline constexpr std::uint16_t kTrunkZones = 0x8000;  // 14 bits of hash.
+inline constexpr std::uint16_t kVipZones = 0xc000;    // 13 bits of hash.
+inline constexpr std::uint16_t kNatZones = 0xe000;    // 13 bits of the gateway port's number.
+
+// Meters: what they limit, above the OpenFlow port's number.
+enum class MeterKind : std::uint32_t {
+    Neighbour = 0,  // ARP requests and neighbour solicitations to the agent.
+    IcmpError,      // RFC 1812 section 4.3.2.8, RFC 4443 section 2.4 (f).
+    Dhcp,           // DHCP, DHCPv6 and router solicitations to the agent.
+    Storm,          // Broadcast and multicast that a guest sends.
+    QosOut,         // What a guest sends.
+    QosIn,          // What a guest is sent.
+    Audit,          // Of the host, port 0: packets whose verdict is logged.
+};
+[[nodiscard]] constexpr std::uint32_t meter_id(MeterKind kind, std::uint32_t ofport) {
+    return static_cast<std::uint32_t>(kind) << 16 | ofport;
+}
 inline constexpr std::uint32_t kDefaultArpLimitPps = 40'000;
-// ICMP errors of a port have a meter of their own, above all OpenFlow port numbers (RFC 1812
-// section 4.3.2.8, RFC 4443 section 2.4 (f)).
-inline constexpr std::uint32_t kIcmpErrorMeters = 0x10000;
 inline constexpr std::uint32_t kIcmpErrorLimitPps = 200;
+inline constexpr std::uint32_t kDhcpLimitPps = 50;
 // Meters hold this much of a second's packets as burst.
 inline constexpr std::uint32_t kMeterBurstDivisor = 4;
 

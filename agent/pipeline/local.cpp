@@ -24,7 +24,7 @@ void local_host(std::uint64_t cookie, FlowSet& out) {
     multicast.go(Table::Replicate, out, cookie);
     // A mapping elsewhere is out of date: never out of a tunnel that it came in by.
     StageFlow not_here(Table::Local, priority::kLow);
-    not_here.match(Reg::Origin, static_cast<std::uint32_t>(Origin::Tunnel)).drop(out, cookie);
+    not_here.match(Reg::Source, 0).drop(out, cookie);
     StageFlow(Table::Local, priority::kMiss).go(Table::Mapping, out, cookie);
 }
 

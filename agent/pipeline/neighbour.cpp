@@ -26,7 +26,7 @@ void bridge(const policy::PortView& port, const policy::Attachment& attachment,
 
 void neighbour_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
     const std::uint32_t limit = port.arp_limit_pps.value_or(kDefaultArpLimitPps);
-    const std::uint32_t meter = port.ofport;
+    const std::uint32_t meter = meter_id(MeterKind::Neighbour, port.ofport);
     out.meters.push_back({meter, limit, std::max(limit / kMeterBurstDivisor, 1U)});
 
     constexpr std::array kArp{static_cast<std::uint8_t>(PacketInKind::ArpRequest)};

@@ -42,7 +42,7 @@ class List {
   public:
     List(const policy::SubnetView& subnet, const std::optional<MacAddress>& group,
          std::uint64_t cookie, FlowSet& out)
-        : subnet_(subnet), group_(group), cookie_(cookie), out_(out), flow_(part(Origin::Guest)) {
+        : subnet_(subnet), group_(group), cookie_(cookie), out_(out), flow_(part()) {
         copy_to_ports(flow_, subnet.local_ports, [](const auto&) { return true; });
     }
 
@@ -51,7 +51,7 @@ class List {
         if (copies_ != 0 && copies_ % kCopiesInPart == 0) {
             flow_.set(Reg::Part, ++part_).resubmit(Table::Replicate);
             flow_.end(out_, cookie_);
-            flow_ = part(Origin::Guest);
+            flow_ = part();
         }
         const bool v4 = locator.pa.is_v4();
         if (copies_ != 0 && last_v4_ != v4) {
@@ -81,12 +81,12 @@ class List {
     // first.
     void from_tunnel(const std::vector<IpAddress>& arrivals) {
         if (arrivals.size() < 2) {
-            StageFlow flow = part(Origin::Tunnel);
+            StageFlow flow = part(kFromTunnel);
             copy_to_ports(flow, subnet_.local_ports, [](const auto&) { return true; });
             return flow.end(out_, cookie_);
         }
         for (const IpAddress& pa : arrivals) {
-            StageFlow flow = part(Origin::Tunnel);
+            StageFlow flow = part(kFromTunnel);
             flow->match_tun_dst(pa);
             copy_to_ports(flow, subnet_.local_ports, [&](const auto& port) {
                 const bool elsewhere = std::ranges::find(arrivals, port.pa) == arrivals.end();
@@ -97,11 +97,15 @@ class List {
     }
 
   private:
-    StageFlow part(Origin origin) const {
-        StageFlow flow(Table::Replicate, group_ ? priority::kHigh : priority::kNormal);
-        flow.match(Reg::Vsid, subnet_.vsid)
-            .match(Reg::Origin, static_cast<std::uint32_t>(origin))
-            .match(Reg::Part, part_);
+    // What came by a tunnel has no Reg::Source, and flows above those of what guests send.
+    static constexpr bool kFromTunnel = true;
+    StageFlow part(bool from_tunnel = false) const {
+        const auto base = group_ ? priority::kHigh : priority::kNormal;
+        StageFlow flow(Table::Replicate, static_cast<std::uint16_t>(base + (from_tunnel ? 1 : 0)));
+        flow.match(Reg::Vsid, subnet_.vsid).match(Reg::Part, part_);
+        if (from_tunnel) {
+            flow.match(Reg::Source, 0);
+        }
         if (group_) {
             flow->match_eth_dst(*group_);
         } else if (part_ == 0) {  // The copies of the part before may have changed it.

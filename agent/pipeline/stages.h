@@ -30,6 +30,24 @@ void drop_discovery(Table table, std::uint64_t cookie, FlowSet& out);
 void neighbour_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 void neighbour_host(std::uint64_t cookie, FlowSet& out);
 
+// dhcp.cpp
+void dhcp_host(std::uint64_t cookie, FlowSet& out);
+
+// storm.cpp
+void storm_host(std::uint64_t cookie, FlowSet& out);
+
+// qos.cpp
+void qos_host(std::uint64_t cookie, FlowSet& out);
+
+// mirror.cpp
+void mirror_host(std::uint64_t cookie, FlowSet& out);
+
+// nat.cpp
+void nat_host(std::uint64_t cookie, FlowSet& out);
+
+// insertion.cpp
+void insertion_host(std::uint64_t cookie, FlowSet& out);
+
 // firewall.cpp
 void firewall_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 void firewall_host(std::uint64_t cookie, FlowSet& out);

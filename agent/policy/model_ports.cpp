@@ -205,7 +205,12 @@ Model::Trouble Model::attach(const PortRecord& port, PortView& view,
 // is view.active.
 std::string Model::why_blocked(PortRecord& port, PortView& view,
                                std::vector<PortStatus::Binding>& bindings) {
-    const Trouble trouble = attach(port, view, bindings);
+    Trouble trouble = attach(port, view, bindings);
+    if (port.interface && port.interface->ofport > kMaxGuestOfport) {
+        view.attachments.clear();
+        trouble.unbound = "its OpenFlow port number is above " + std::to_string(kMaxGuestOfport) +
+                          ": remove ofport_request of its interface";
+    }
     view.rules = rules_of(port);
     std::string no_acl;
     if (!bindings.empty() && view.rules.empty()) {

@@ -69,6 +69,9 @@ struct Attachment {
     bool bridged = false;            // The subnet is a VLAN, where others answer ARP and ND too.
 };
 
+// A port has a connection tracking zone of its own number; above this there are other zones.
+inline constexpr std::uint32_t kMaxGuestOfport = 0x7fff;
+
 struct PortView {
     std::string name;
     std::uint32_t ofport = 0;

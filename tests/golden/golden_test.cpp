@@ -139,13 +139,13 @@ TEST(GoldenRoute, APacketWhoseTtlRunsOutEndsBeforeItIsRouted) {
             }
         }
     }
-    EXPECT_EQ(
-        expired,
-        (std::set<std::string>{
-            "table=9, priority=2000,ip,nw_ttl=0 actions=set_field:0x1->reg8,goto_table:25",
-            "table=9, priority=2000,ip,nw_ttl=1 actions=set_field:0x1->reg8,goto_table:25",
-            "table=9, priority=2000,ipv6,nw_ttl=0 actions=set_field:0x1->reg8,goto_table:25",
-            "table=9, priority=2000,ipv6,nw_ttl=1 actions=set_field:0x1->reg8,goto_table:25"}));
+    const auto drop = [](const char* match) {
+        return "table=" + std::to_string(static_cast<unsigned>(Table::Route)) + ", priority=2000," +
+               match + " actions=set_field:0x1->reg8,goto_table:" +
+               std::to_string(static_cast<unsigned>(Table::IcmpError));
+    };
+    EXPECT_EQ(expired, (std::set<std::string>{drop("ip,nw_ttl=0"), drop("ip,nw_ttl=1"),
+                                              drop("ipv6,nw_ttl=0"), drop("ipv6,nw_ttl=1")}));
     EXPECT_GT(highest_route, 0U);
     EXPECT_LT(highest_route, pipeline::priority::kTtl);
 }
@@ -195,8 +195,8 @@ TEST(GoldenTables, EveryTableHasAMissFlow) {
 TEST(GoldenRegisters, NoTwoUsesShareOne) {
     using pipeline::Reg;
     const std::vector<Reg> all{
-        Reg::Vsid,   Reg::Source,     Reg::Destination,     Reg::Origin, Reg::Encapsulation,
-        Reg::Part,   Reg::SourceVlan, Reg::DestinationVlan, Reg::Reason, Reg::Mtu,
+        Reg::Vsid,   Reg::Source,     Reg::Destination,     Reg::Verdict, Reg::Encapsulation,
+        Reg::Part,   Reg::SourceVlan, Reg::DestinationVlan, Reg::Reason,  Reg::Mtu,
         Reg::Routed, Reg::MarkV4,     Reg::MarkV6,          Reg::Backend};
     EXPECT_EQ(std::set<Reg>(all.begin(), all.end()).size(), all.size());
 }

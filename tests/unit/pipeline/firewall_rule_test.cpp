@@ -201,10 +201,10 @@ TEST(Apply, ToAConnectionMatchesTheSameFieldsOfItsFirstPacket) {
     apply_to_connection(matches[0], connection);
     connection.drop(out, 0);
     EXPECT_EQ(ovs::to_text(out.flows[0]),
-              "table=5, priority=100,tcp,nw_src=10.1.1.0/24,nw_dst=10.1.2.11,nw_frag=no,"
+              "table=10, priority=100,tcp,nw_src=10.1.1.0/24,nw_dst=10.1.2.11,nw_frag=no,"
               "tp_src=0x400/0xfc00,tp_dst=443 actions=drop");
     EXPECT_EQ(ovs::to_text(out.flows[1]),
-              "table=5, priority=100,ct_state=+rpl+trk,ct_nw_src=10.1.1.0/24,"
+              "table=10, priority=100,ct_state=+rpl+trk,ct_nw_src=10.1.1.0/24,"
               "ct_nw_dst=10.1.2.11,ct_nw_proto=6,ct_tp_src=0x400/0xfc00,ct_tp_dst=443,ip,"
               "nw_frag=not_later actions=drop");
 }

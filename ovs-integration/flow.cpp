@@ -223,7 +223,7 @@ FlowBuilder& FlowBuilder::ct(const CtAction& action) {
 
 FlowBuilder& FlowBuilder::controller(const ControllerAction& action) {
     ofpact_controller* controller = ofpact_put_CONTROLLER(&impl_->actions);
-    controller->max_len = UINT16_MAX;
+    controller->max_len = action.max_length;
     controller->controller_id = action.controller_id;
     controller->reason = OFPR_ACTION;
     controller->pause = false;

@@ -65,6 +65,7 @@ struct ControllerAction {
     std::uint16_t controller_id;
     std::uint32_t meter;
     std::span<const std::uint8_t> userdata;
+    std::uint16_t max_length = UINT16_MAX;  // Of the packet, so many bytes at most.
 };
 
 // What of a fragmented packet a match can see: tp_src and tp_dst are 0 in every fragment; ct_tp_src

@@ -150,21 +150,26 @@ enum class MeterKind : std::uint32_t {
 inline constexpr std::uint32_t kDefaultArpLimitPps = 40'000;
 inline constexpr std::uint32_t kIcmpErrorLimitPps = 200;
 inline constexpr std::uint32_t kDhcpLimitPps = 50;
+inline constexpr std::uint32_t kDefaultAuditLimitPps = 1000;
 // Meters hold this much of a second's packets as burst.
 inline constexpr std::uint32_t kMeterBurstDivisor = 4;
 
 // controller() actions name this id; the responder's connection claims it.
 inline constexpr std::uint16_t kResponderControllerId = 0x684e;
+// The same of the audit log's connection, which is to see nothing but PacketInKind::Audit.
+inline constexpr std::uint16_t kAuditControllerId = 0x6841;
 
 // The first byte of a packet-in's userdata: what the agent is asked for. Behind it:
 //   NeighbourSolicitation: the distributed router's MAC (6 bytes; zeros in a subnet without one)
 //   IcmpError: the router's MAC, then the address that the error comes from (4 or 16 bytes; zeros:
 //              the subnet has no gateway of the family, the packet's destination is to speak)
+//   Audit: audit_userdata.h has its form
 // What the agent sends back goes out of the port in Reg::Source, with the tag in Reg::SourceVlan.
 enum class PacketInKind : std::uint8_t {
     ArpRequest = 1,
     NeighbourSolicitation = 2,
     IcmpError = 3,
+    Audit = 0x41,  // Nothing is sent back: what a firewall rule decided is to be logged.
 };
 
 // In Reg::Reason.

@@ -134,6 +134,8 @@ Response respond(const ovs::PacketIn& packet_in, const policy::NeighbourTable& n
                 response.reason = order->reason;
             }
             break;
+        case PacketInKind::Audit:
+            break;  // For the audit log, on a connection of its own.
     }
     if (response.outcome != Outcome::Unexpected) {
         response.kind = kind;

@@ -236,6 +236,14 @@ FlowBuilder& FlowBuilder::controller(const ControllerAction& action) {
     return *this;
 }
 
+FlowBuilder& FlowBuilder::conjunction(std::uint32_t id, std::uint8_t clause, std::uint8_t clauses) {
+    ofpact_conjunction* action = ofpact_put_CONJUNCTION(&impl_->actions);
+    action->id = id;
+    action->clause = static_cast<std::uint8_t>(clause - 1);
+    action->n_clauses = clauses;
+    return *this;
+}
+
 FlowBuilder& FlowBuilder::goto_table(std::uint8_t table) {
     ofpact_put_GOTO_TABLE(&impl_->actions)->table_id = table;
     return *this;

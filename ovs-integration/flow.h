@@ -108,6 +108,7 @@ class FlowBuilder {
     // `set` of the bits in `mask`; a bit of `mask` not in `set` must be clear.
     FlowBuilder& match_ct_state(std::uint32_t set, std::uint32_t mask);
     FlowBuilder& match_ct_mark(std::uint32_t mark);
+    FlowBuilder& match_conj_id(std::uint32_t id);  // All clauses of conjunction() matched.
     FlowBuilder& match_ct_label(std::uint64_t low);  // The low 64 bits; the others are zero.
     // The connection's first packet (ct_nw_src and so on); needs match_eth_type(), and a match on
     // CtState::Tracked with one that only a valid connection has (New, Established, Reply, …).
@@ -157,6 +158,10 @@ class FlowBuilder {
     FlowBuilder& ct(const CtAction& action);
     FlowBuilder& controller(const ControllerAction& action);
     FlowBuilder& goto_table(std::uint8_t table);
+    // The match is one way to fulfil clause `clause` (from 1) of `clauses` of the conjunction: a
+    // packet that fulfils them all, in flows of one table and one priority, has the id in
+    // match_conj_id(). No other action goes with it.
+    FlowBuilder& conjunction(std::uint32_t id, std::uint8_t clause, std::uint8_t clauses);
 
     // An empty action list drops. The builder is spent afterwards.
     [[nodiscard]] Flow build(std::uint64_t cookie = 0);

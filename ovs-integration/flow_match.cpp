@@ -192,6 +192,11 @@ FlowBuilder& FlowBuilder::match_ct_mark(std::uint32_t mark) {
     return *this;
 }
 
+FlowBuilder& FlowBuilder::match_conj_id(std::uint32_t id) {
+    match_set_conj_id(&impl_->match, id);
+    return *this;
+}
+
 FlowBuilder& FlowBuilder::match_ct_label(std::uint64_t low) {
     ovs_u128 label{};
     label.u64.lo = low;

@@ -69,6 +69,7 @@ void MsFirewallReader::rule(const ovs::RowChange& change) {
     spec.direction = from.string("direction") == "Outbound" ? policy::Direction::Outbound
                                                             : policy::Direction::Inbound;
     spec.enabled = from.string("rule_state") == "Enabled";
+    spec.logged = from.string("logging_state") == "Enabled";
     const std::int64_t priority = from.integer("priority").value_or(0);
     if (priority < 0 || priority > kMaxPriority) {
         return refuse(row, FaultKey::RulePriority,

@@ -30,11 +30,12 @@ std::vector<std::uint8_t> encode_audit(const AuditUserdata& userdata) {
     while (length < rule.size() && length > 0 && continues_character(rule[length])) {
         --length;
     }
-    std::vector<std::uint8_t> bytes{
-        static_cast<std::uint8_t>(PacketInKind::Audit),
-        static_cast<std::uint8_t>(userdata.direction == policy::Direction::Inbound ? 1 : 0),
-        static_cast<std::uint8_t>(userdata.verdict == policy::RuleAction::Block ? 1 : 0),
-        static_cast<std::uint8_t>(userdata.layer == policy::RuleLayer::Controller ? 1 : 0)};
+    std::vector<std::uint8_t> bytes;
+    bytes.reserve(4 + length);
+    bytes.push_back(static_cast<std::uint8_t>(PacketInKind::Audit));
+    bytes.push_back(userdata.direction == policy::Direction::Inbound ? 1 : 0);
+    bytes.push_back(userdata.verdict == policy::RuleAction::Block ? 1 : 0);
+    bytes.push_back(userdata.layer == policy::RuleLayer::Controller ? 1 : 0);
     bytes.insert(bytes.end(), rule.begin(), rule.begin() + static_cast<std::ptrdiff_t>(length));
     return bytes;
 }

@@ -95,6 +95,12 @@ FlowSet compile(const policy::VipView& vip) {
     return out;
 }
 
+FlowSet compile(const policy::RulesView& rules) {
+    FlowSet out;
+    firewall_rules(rules, out);
+    return out;
+}
+
 FlowSet compile(const policy::Model& model, const policy::ObjectId& id) {
     const auto of = [](const auto& view) { return view ? compile(*view) : FlowSet{}; };
     switch (id.kind) {
@@ -112,6 +118,9 @@ FlowSet compile(const policy::Model& model, const policy::ObjectId& id) {
             return of(model.router(id));
         case policy::ObjectKind::Vip:
             return of(model.vip(id));
+        case policy::ObjectKind::GroupRules:
+        case policy::ObjectKind::PortRules:
+            return of(model.rules(id));
     }
     return {};
 }

@@ -18,5 +18,6 @@ namespace hnv::pipeline {
 [[nodiscard]] FlowSet compile(const policy::MacView& mac);
 [[nodiscard]] FlowSet compile(const policy::RouterView& router);
 [[nodiscard]] FlowSet compile(const policy::VipView& vip);
+[[nodiscard]] FlowSet compile(const policy::RulesView& rules);
 
 }  // namespace hnv::pipeline

@@ -1,22 +1,25 @@
-// Tables FirewallOut* and FirewallIn*: a port's ACL, in two layers and for each direction.
+// Tables FirewallOut* and FirewallIn*: whose rules a packet is judged by, and what follows.
 //
-//   Track ──▶ Admin ──▶ Controller ──▶ Commit ──▶ the next stage
-//     └─ a port that needs no connection state ───────▲
+//   Track ──▶ State ──▶ Commit ──▶ (Limit) ──▶ the next stage
+//     │         └─ calls Rules* (firewall_rules.cpp)    ▲
+//     └─ a port that needs no connection state ─────────┘
 //
 // A packet passes if each layer that has an enabled rule for the port lets it pass: the first rule
 // that matches decides, else Outbound passes and Inbound is blocked. A packet of a connection that
 // was begun in the other direction (a reply) is judged by that direction's rules, applied to the
-// connection's first packet: so it passes exactly as long as the rules allow the connection.
+// connection's first packet: so it passes exactly as long as the rules allow the connection. What a
+// fragment does not show is taken from its connection, too.
 //
 // Replies must belong to a connection that this port made in its present subnet (ct_mark): the zone
 // outlives the port.
 //
 // A port whose rules allow all, or block all, in both directions pays for no connection state.
+#include "pipeline/firewall.h"
+
 #include <array>
 #include <optional>
 
 #include "ovs-integration/wire.h"
-#include "pipeline/firewall_rule.h"
 #include "pipeline/stages.h"
 
 namespace hnv::pipeline {
@@ -24,7 +27,6 @@ namespace hnv::pipeline {
 using policy::Direction;
 using policy::RuleAction;
 using policy::RuleLayer;
-using policy::RuleSpec;
 
 namespace {
 
@@ -36,74 +38,36 @@ constexpr std::uint32_t bits(ovs::CtState a, More... more) {
     return bits(a) | bits(more...);
 }
 
-// The tables and the register of one direction.
+// The tables and the registers of one direction.
 struct Path {
-    Direction direction;
     Reg port;
     Reg vlan;
     Table track;
-    Table admin;
-    Table controller;
+    Table state;
     Table commit;
+    Table limit;
     Table next;
+    Table rules;          // For what is begun in this direction: of the admin layer.
+    Table replies_rules;  // For the replies to what was begun in the other.
 };
-constexpr Path kOutbound{Direction::Outbound,      Reg::Source,
-                         Reg::SourceVlan,          Table::FirewallOutTrack,
-                         Table::FirewallOutAdmin,  Table::FirewallOutController,
-                         Table::FirewallOutCommit, Table::Insertion};
-constexpr Path kInbound{Direction::Inbound,      Reg::Destination,
-                        Reg::DestinationVlan,    Table::FirewallInTrack,
-                        Table::FirewallInAdmin,  Table::FirewallInController,
-                        Table::FirewallInCommit, Table::Snat};
-
-[[nodiscard]] bool layer_enabled(const policy::PortView& port, RuleLayer layer) {
-    for (const RuleSpec& rule : port.rules) {
-        if (rule.layer == layer) {
-            return true;
-        }
-    }
-    return false;
-}
-
-[[nodiscard]] RuleAction default_action(Direction direction) {
-    return direction == Direction::Outbound ? RuleAction::Allow : RuleAction::Block;
-}
-
-// What a layer does with every packet of a direction, if that is one and the same thing.
-[[nodiscard]] std::optional<RuleAction> constant(const policy::PortView& port, RuleLayer layer,
-                                                 Direction direction) {
-    if (!layer_enabled(port, layer)) {
-        return RuleAction::Allow;
-    }
-    for (const RuleSpec& rule : port.rules) {
-        if (rule.layer == layer && rule.direction == direction) {
-            return rule.matches_all() ? std::optional(rule.action) : std::nullopt;
-        }
-    }
-    return default_action(direction);
-}
-
-[[nodiscard]] std::optional<RuleAction> constant(const policy::PortView& port,
-                                                 Direction direction) {
-    const auto admin = constant(port, RuleLayer::Admin, direction);
-    const auto controller = constant(port, RuleLayer::Controller, direction);
-    if (admin == RuleAction::Block || controller == RuleAction::Block) {
-        return RuleAction::Block;
-    }
-    return admin && controller ? std::optional(RuleAction::Allow) : std::nullopt;
-}
-
-// Untagged, the zone of the port's number. Another subnet of a trunking guest, where the same
-// addresses may be others', has a zone from above the numbers that Open vSwitch gives to ports by
-// itself; should two meet in one, ct_mark still tells their connections apart.
-[[nodiscard]] std::uint16_t zone_of(const policy::PortView& port,
-                                    const policy::Attachment& attachment) {
-    if (attachment.vlan == 0) {
-        return static_cast<std::uint16_t>(port.ofport);
-    }
-    const std::uint32_t both = port.ofport << 12 | attachment.vlan;
-    return static_cast<std::uint16_t>(kTrunkZones | (both * 0x9e3779b1U) >> 18);
-}
+constexpr Path kOutbound{Reg::Source,
+                         Reg::SourceVlan,
+                         Table::FirewallOutTrack,
+                         Table::FirewallOutState,
+                         Table::FirewallOutCommit,
+                         Table::FirewallOutLimit,
+                         Table::Insertion,
+                         Table::RulesOutAdmin,
+                         Table::RulesInAdmin};
+constexpr Path kInbound{Reg::Destination,
+                        Reg::DestinationVlan,
+                        Table::FirewallInTrack,
+                        Table::FirewallInState,
+                        Table::FirewallInCommit,
+                        Table::FirewallInLimit,
+                        Table::Snat,
+                        Table::RulesInAdmin,
+                        Table::RulesOutAdmin};
 
 class PortFirewall {
   public:
@@ -114,13 +78,17 @@ class PortFirewall {
           cookie_(cookie),
           out_(out),
           zone_(zone_of(port, attachment)),
-          mark_(static_cast<std::uint32_t>(tell_of(port.name)) ^ attachment.vsid) {}
+          mark_(ct_mark_of(port, attachment)) {}
 
     void stateless(const Path& path, RuleAction action) {
         for (const std::uint16_t family : kIpFamilies) {
             StageFlow flow = of_port(path, path.track, priority::kNormal);
             flow->match_eth_type(family);
-            finish(flow, action, path.next);
+            if (action == RuleAction::Allow) {
+                flow.go(path.next, out_, cookie_);
+            } else {
+                flow.drop(out_, cookie_);
+            }
         }
     }
 
@@ -128,19 +96,15 @@ class PortFirewall {
         for (const std::uint16_t family : kIpFamilies) {
             StageFlow flow = of_port(path, path.track, priority::kNormal);
             flow->match_eth_type(family).ct(
-                {zone_, false, static_cast<std::uint8_t>(path.admin), std::nullopt});
+                {zone_, false, static_cast<std::uint8_t>(path.state), std::nullopt});
             flow.end(out_, cookie_);
         }
-        invalid(path);
-        related(path);
-        forward(path, RuleLayer::Admin, path.admin, path.controller);
-        reply(path, RuleLayer::Admin, path.admin, path.controller);
-        forward(path, RuleLayer::Controller, path.controller, path.commit);
-        reply(path, RuleLayer::Controller, path.controller, path.commit);
+        state(path);
         commit(path);
+        if (port_.flow_limit != 0) {
+            limit(path);
+        }
     }
-
-    [[nodiscard]] ZoneUse zone() const { return {zone_, mark_}; }
 
     // A copy of what the port itself sent: never back to the sender.
     void no_echo() {
@@ -174,107 +138,81 @@ class PortFirewall {
         return flow;
     }
 
-    void finish(StageFlow& flow, RuleAction action, Table next) {
-        if (action == RuleAction::Allow) {
-            flow.go(next, out_, cookie_);
-        } else {
-            flow.drop(out_, cookie_);
-        }
-    }
-
-    void invalid(const Path& path) {
+    void state(const Path& path) {
         using ovs::CtState;
-        StageFlow flow = of_port(path, path.admin, priority::kInvalid);
-        flow->match_ct_state(bits(CtState::Tracked, CtState::Invalid),
-                             bits(CtState::Tracked, CtState::Invalid));
-        flow.drop(out_, cookie_);
-    }
-
-    // An ICMP error about a connection of this port.
-    void related(const Path& path) {
-        using ovs::CtState;
-        StageFlow flow = of_port(path, path.admin, priority::kState);
-        flow->match_ct_state(bits(CtState::Tracked, CtState::Related),
+        StageFlow invalid = of_port(path, path.state, priority::kInvalid);
+        invalid->match_ct_state(bits(CtState::Tracked, CtState::Invalid),
+                                bits(CtState::Tracked, CtState::Invalid));
+        invalid.drop(out_, cookie_);
+        // An ICMP error about a connection of this port.
+        StageFlow related = of_port(path, path.state, priority::kState);
+        related
+            ->match_ct_state(bits(CtState::Tracked, CtState::Related),
                              bits(CtState::Tracked, CtState::Related, CtState::Invalid))
             .match_ct_mark(mark_);
-        flow.go(path.next, out_, cookie_);
-    }
+        related.go(path.next, out_, cookie_);
 
-    // A layer's rules for the packets that begin or continue a connection in the path's direction.
-    // What a fragment does not show is taken from its connection.
-    void forward(const Path& path, RuleLayer layer, Table table, Table next) {
-        using ovs::CtState;
-        const auto judge = [&](std::uint16_t flow_priority, const RuleMatch& match,
-                               RuleAction action) {
-            const auto fragment = [&](ovs::Fragment which) {
-                StageFlow flow = of_port(path, table, flow_priority);
-                flow->match_ct_state(bits(CtState::Tracked),
-                                     bits(CtState::Tracked, CtState::Reply, CtState::Invalid));
-                apply_to_connection(match, flow);
-                flow->match_fragment(which);
-                finish(flow, action, next);
-            };
-            if (match.later_fragment) {
-                return fragment(ovs::Fragment::Later);
-            }
-            StageFlow flow = of_port(path, table, flow_priority);
-            flow->match_ct_state(bits(CtState::Tracked), bits(CtState::Tracked, CtState::Reply));
-            apply(match, flow);
-            finish(flow, action, next);
-            if (match.has_ports()) {
-                fragment(ovs::Fragment::First);
-            } else if (match.protocol && match.eth_type == wire::kIpv6) {
-                // The protocol of a later fragment is "fragment" (44) there.
-                fragment(ovs::Fragment::Later);
-            }
-        };
-        each_rule(layer, path.direction, judge);
-    }
-
-    // A layer's rules for the replies of connections that were begun against the path's direction.
-    void reply(const Path& path, RuleLayer layer, Table table, Table next) {
-        using ovs::CtState;
-        const Direction begun =
-            path.direction == Direction::Outbound ? Direction::Inbound : Direction::Outbound;
-        const auto judge = [&](std::uint16_t flow_priority, const RuleMatch& match,
-                               RuleAction action) {
-            StageFlow flow = of_port(path, table, flow_priority);
-            flow->match_ct_state(bits(CtState::Tracked, CtState::Reply),
-                                 bits(CtState::Tracked, CtState::Reply))
-                .match_ct_mark(mark_);
-            apply_to_connection(match, flow);
-            finish(flow, action, next);
-        };
-        each_rule(layer, begun, judge);
-    }
-
-    // Calls `judge` for each match of the layer's rules of a direction, and for its default.
-    template <typename Judge>
-    void each_rule(RuleLayer layer, Direction direction, const Judge& judge) {
-        for (const RuleSpec& rule : port_.rules) {
-            if (rule.layer != layer || rule.direction != direction) {
-                continue;
-            }
-            for (const RuleMatch& match : expand(rule)) {
-                judge(static_cast<std::uint16_t>(priority::kRuleTop - rule.priority), match,
-                      rule.action);
-            }
+        for (const std::uint16_t family : kIpFamilies) {
+            StageFlow whole = of_port(path, path.state, priority::kHigh);
+            whole->match_eth_type(family)
+                .match_fragment(ovs::Fragment::No)
+                .match_ct_state(bits(CtState::Tracked), bits(CtState::Tracked, CtState::Reply));
+            ask(whole, Verdict::ByPacket, path.rules, path.commit);
         }
-        judge(priority::kDefault, RuleMatch{},
-              layer_enabled(port_, layer) ? default_action(direction) : RuleAction::Allow);
+        StageFlow fragment = of_port(path, path.state, priority::kNormal);
+        fragment->match_ct_state(bits(CtState::Tracked), bits(CtState::Tracked, CtState::Reply));
+        ask(fragment, Verdict::ByConnection, path.rules, path.commit);
+        StageFlow reply = of_port(path, path.state, priority::kNormal);
+        reply
+            ->match_ct_state(bits(CtState::Tracked, CtState::Reply),
+                             bits(CtState::Tracked, CtState::Reply))
+            .match_ct_mark(mark_);
+        ask(reply, Verdict::ByConnection, path.replies_rules, path.commit);
+        of_port(path, path.state, priority::kDefault).drop(out_, cookie_);
+    }
+
+    void ask(StageFlow& flow, Verdict by, Table rules, Table then) {
+        flow.set(Reg::Verdict, static_cast<std::uint32_t>(by))
+            .set(Reg::Judged, port_.ofport)
+            .set(Reg::RuleGroup, port_.acl.group)
+            .resubmit(rules);
+        flow.go(then, out_, cookie_);
     }
 
     void commit(const Path& path) {
         using ovs::CtState;
         for (const std::uint16_t family : kIpFamilies) {
-            StageFlow fresh = of_port(path, path.commit, priority::kNormal);
-            fresh->match_eth_type(family)
-                .match_ct_state(bits(CtState::Tracked, CtState::New),
-                                bits(CtState::Tracked, CtState::New))
-                .ct({zone_, true, std::nullopt, mark_});
-            fresh.go(path.next, out_, cookie_);
+            StageFlow fresh = allowed(path, priority::kHigh);
+            fresh->match_eth_type(family).match_ct_state(bits(CtState::Tracked, CtState::New),
+                                                         bits(CtState::Tracked, CtState::New));
+            if (port_.flow_limit != 0) {
+                fresh->ct({zone_, true, static_cast<std::uint8_t>(path.limit), mark_});
+                fresh.end(out_, cookie_);
+            } else {
+                fresh->ct({zone_, true, std::nullopt, mark_});
+                fresh.go(path.next, out_, cookie_);
+            }
         }
-        of_port(path, path.commit, priority::kDefault).go(path.next, out_, cookie_);
+        allowed(path, priority::kNormal).go(path.next, out_, cookie_);
+        of_port(path, path.commit, priority::kDefault).drop(out_, cookie_);
+    }
+
+    StageFlow allowed(const Path& path, std::uint16_t flow_priority) {
+        StageFlow flow = of_port(path, path.commit, flow_priority);
+        flow.match(Reg::Verdict, static_cast<std::uint32_t>(Verdict::Allowed));
+        return flow;
+    }
+
+    // Beyond the limit of a zone connection tracking makes no entry and says nothing, but for the
+    // mark that is not there.
+    void limit(const Path& path) {
+        using ovs::CtState;
+        StageFlow over = of_port(path, path.limit, priority::kHigh);
+        over->match_ct_state(bits(CtState::Tracked, CtState::New),
+                             bits(CtState::Tracked, CtState::New))
+            .match_ct_mark(0);
+        over.drop(out_, cookie_);
+        of_port(path, path.limit, priority::kNormal).go(path.next, out_, cookie_);
     }
 
     const policy::PortView& port_;
@@ -282,37 +220,84 @@ class PortFirewall {
     std::uint64_t cookie_;
     FlowSet& out_;
     std::uint16_t zone_;
-    std::uint32_t mark_;  // Of the connections that the port makes in its present subnet.
+    std::uint32_t mark_;
 };
+
+// What no rule of a layer decides, for each direction.
+void defaults(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
+    const auto decide = [&](Table table, bool allow, std::optional<Table> next) {
+        StageFlow flow(table, priority::kDefault);
+        flow.match(Reg::Judged, port.ofport);
+        if (!allow) {
+            return flow.drop(out, cookie);
+        }
+        if (next) {
+            return flow.go(*next, out, cookie);
+        }
+        flow.set(Reg::Verdict, static_cast<std::uint32_t>(Verdict::Allowed)).end(out, cookie);
+    };
+    const auto decides = [&port](RuleLayer layer) {
+        return !port.acl.all && port.acl.has_layer[static_cast<std::size_t>(layer)];
+    };
+    const bool admin = decides(RuleLayer::Admin);
+    const bool controller = decides(RuleLayer::Controller);
+    decide(Table::RulesOutAdmin, true, Table::RulesOutController);
+    decide(Table::RulesOutController, true, std::nullopt);
+    decide(Table::RulesInAdmin, !admin, Table::RulesInController);
+    decide(Table::RulesInController, !controller, std::nullopt);
+}
 
 }  // namespace
 
+// Untagged, the zone of the port's number. Another subnet of a trunking guest, where the same
+// addresses may be others', has a zone from above the numbers of guests' ports; should two meet in
+// one, ct_mark still tells their connections apart.
+std::uint16_t zone_of(const policy::PortView& port, const policy::Attachment& attachment) {
+    if (attachment.vlan == 0) {
+        return static_cast<std::uint16_t>(port.ofport);
+    }
+    const std::uint32_t both = port.ofport << 12 | attachment.vlan;
+    return static_cast<std::uint16_t>(kTrunkZones | (both * 0x9e3779b1U) >> 18);
+}
+
+std::uint32_t ct_mark_of(const policy::PortView& port, const policy::Attachment& attachment) {
+    const std::uint32_t mark = static_cast<std::uint32_t>(tell_of(port.name)) ^ attachment.vsid;
+    return mark == 0 ? 1 : mark;
+}
+
 void firewall_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
-    const auto outbound = constant(port, Direction::Outbound);
-    const auto inbound = constant(port, Direction::Inbound);
-    const bool needs_state = !outbound || !inbound || outbound != inbound;
+    // A limit of connections is a limit of what is tracked.
+    const bool stateless =
+        port.acl.all && (port.flow_limit == 0 || port.acl.all == RuleAction::Block);
     for (const policy::Attachment& attachment : port.attachments) {
         PortFirewall firewall(port, attachment, cookie, out);
-        out.zones.push_back(firewall.zone());
+        out.zones.push_back({zone_of(port, attachment), ct_mark_of(port, attachment)});
         firewall.no_echo();
         if (attachment.bridged) {
             firewall.unfiltered();
         }
         for (const Path& path : {kOutbound, kInbound}) {
-            if (needs_state) {
-                firewall.stateful(path);
+            if (stateless) {
+                firewall.stateless(path, *port.acl.all);
             } else {
-                firewall.stateless(path, *outbound);
+                firewall.stateful(path);
             }
         }
+    }
+    if (!stateless) {
+        defaults(port, cookie, out);
     }
 }
 
 void firewall_host(std::uint64_t cookie, FlowSet& out) {
     for (const Path& path : {kOutbound, kInbound}) {
-        for (const Table table : {path.track, path.admin, path.controller, path.commit}) {
+        for (const Table table : {path.track, path.state, path.commit, path.limit}) {
             StageFlow(table, priority::kMiss).drop(out, cookie);
         }
+    }
+    for (const Table table : {Table::RulesOutAdmin, Table::RulesOutController, Table::RulesInAdmin,
+                              Table::RulesInController}) {
+        StageFlow(table, priority::kMiss).drop(out, cookie);
     }
 }
 

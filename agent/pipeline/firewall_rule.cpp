@@ -2,84 +2,207 @@
 
 #include "ovs-integration/wire.h"
 
-#include <array>
-
 namespace hnv::pipeline {
 
 using policy::RuleSpec;
 
 namespace {
 
-// A list as options: empty means "any", said by one nullopt.
-template <typename T>
-[[nodiscard]] std::vector<std::optional<T>> options(const std::vector<T>& list) {
-    if (list.empty()) {
-        return {std::nullopt};
+// Services are two dimensions, sources and destinations, when they have more combinations.
+constexpr std::size_t kMaxServices = 64;
+
+[[nodiscard]] std::vector<std::uint8_t> protocols_of(const RuleSpec& rule, std::uint16_t family) {
+    std::vector<std::uint8_t> protocols = rule.protocols;
+    const bool has_ports = !rule.source_ports.empty() || !rule.destination_ports.empty();
+    if (protocols.empty() && has_ports) {
+        protocols = {wire::kTcp, wire::kUdp, wire::kSctp};
     }
-    return {list.begin(), list.end()};
+    std::erase_if(protocols, [&](std::uint8_t protocol) {
+        return !wire::exists_in(protocol, family == wire::kIpv4) ||
+               (has_ports && !wire::has_ports(protocol));
+    });
+    return protocols;
 }
 
+// A list as options: empty means "any", said by one nullopt.
 [[nodiscard]] std::vector<std::optional<PortMask>> port_options(
     const std::vector<policy::PortRange>& ranges) {
-    std::vector<PortMask> masks;
+    if (ranges.empty()) {
+        return {std::nullopt};
+    }
+    std::vector<std::optional<PortMask>> masks;
     for (const policy::PortRange& range : ranges) {
         const auto some = masks_of(range);
         masks.insert(masks.end(), some.begin(), some.end());
     }
-    return options(masks);
+    return masks;
 }
 
-[[nodiscard]] std::vector<std::optional<std::uint8_t>> protocol_options(const RuleSpec& rule) {
-    if (rule.source_ports.empty() && rule.destination_ports.empty()) {
-        return options(rule.protocols);
+class Dimensions {
+  public:
+    Dimensions(const RuleSpec& rule, std::uint16_t family, Verdict by)
+        : rule_(rule), protocols_(protocols_of(rule, family)) {
+        out_.eth_type = family;
+        later_fragments_ =
+            by == Verdict::ByConnection && has_ports() && rule.action == policy::RuleAction::Allow;
     }
-    std::vector<std::optional<std::uint8_t>> protocols;
-    const std::vector<std::uint8_t> all{wire::kTcp, wire::kUdp, wire::kSctp};
-    for (const std::uint8_t protocol : rule.protocols.empty() ? all : rule.protocols) {
-        if (wire::has_ports(protocol)) {
-            protocols.emplace_back(protocol);
+
+    // nullopt: no packet of the family can match.
+    [[nodiscard]] std::optional<RuleDimensions> take() {
+        if (!addresses(rule_.sources, &RuleMatch::source) ||
+            !addresses(rule_.destinations, &RuleMatch::destination)) {
+            return std::nullopt;
         }
+        if (protocols_.empty()) {
+            const bool any = rule_.protocols.empty() && !has_ports();
+            return any ? std::optional(std::move(out_)) : std::nullopt;
+        }
+        const auto source_ports = port_options(rule_.source_ports);
+        const auto destination_ports = port_options(rule_.destination_ports);
+        if (source_ports.size() * destination_ports.size() > kMaxServices) {
+            services(source_ports, {std::nullopt});
+            services({std::nullopt}, destination_ports);
+        } else {
+            services(source_ports, destination_ports);
+        }
+        return std::move(out_);
     }
-    return protocols;
-}
 
-[[nodiscard]] bool of_family(const std::optional<IpPrefix>& prefix, std::uint16_t family) {
-    return !prefix || prefix->address.is_v4() == (family == wire::kIpv4);
+  private:
+    using PortOptions = std::vector<std::optional<PortMask>>;
+
+    [[nodiscard]] bool has_ports() const {
+        return !rule_.source_ports.empty() || !rule_.destination_ports.empty();
+    }
+
+    [[nodiscard]] RuleMatch of_family() const {
+        RuleMatch match;
+        match.eth_type = out_.eth_type;
+        return match;
+    }
+
+    [[nodiscard]] bool addresses(const std::vector<IpPrefix>& prefixes,
+                                 std::optional<IpPrefix> RuleMatch::*field) {
+        if (prefixes.empty()) {
+            return true;
+        }
+        std::vector<RuleMatch> alternatives;
+        for (const IpPrefix& prefix : prefixes) {
+            if (prefix.address.is_v4() == (out_.eth_type == wire::kIpv4)) {
+                alternatives.push_back(of_family());
+                alternatives.back().*field = prefix;
+            }
+        }
+        if (alternatives.empty()) {
+            return false;
+        }
+        out_.dimensions.push_back(std::move(alternatives));
+        return true;
+    }
+
+    void services(const PortOptions& source_ports, const PortOptions& destination_ports) {
+        std::vector<RuleMatch> alternatives;
+        for (const std::uint8_t protocol : protocols_) {
+            RuleMatch match = of_family();
+            match.protocol = protocol;
+            if (later_fragments_) {
+                match.later_fragment = true;
+                alternatives.push_back(match);
+                match.later_fragment = false;
+            }
+            for (const auto& source_port : source_ports) {
+                for (const auto& destination_port : destination_ports) {
+                    match.source_port = source_port;
+                    match.destination_port = destination_port;
+                    alternatives.push_back(match);
+                }
+            }
+        }
+        out_.dimensions.push_back(std::move(alternatives));
+    }
+
+    const RuleSpec& rule_;
+    const std::vector<std::uint8_t> protocols_;
+    bool later_fragments_ = false;
+    RuleDimensions out_;
+};
+
+// Both at once.
+[[nodiscard]] RuleMatch joined(RuleMatch match, const RuleMatch& more) {
+    match.eth_type = more.eth_type;
+    const auto take = [](auto& field, const auto& other) {
+        if (other) {
+            field = other;
+        }
+    };
+    take(match.protocol, more.protocol);
+    take(match.source, more.source);
+    take(match.destination, more.destination);
+    take(match.source_port, more.source_port);
+    take(match.destination_port, more.destination_port);
+    match.later_fragment = match.later_fragment || more.later_fragment;
+    return match;
 }
 
 }  // namespace
 
-std::vector<RuleMatch> expand(const RuleSpec& rule) {
-    if (rule.matches_all()) {
-        return {RuleMatch{}};
+std::size_t RuleDimensions::product() const {
+    std::size_t count = 1;
+    for (const auto& alternatives : dimensions) {
+        count *= alternatives.size();
     }
-    std::vector<RuleMatch> matches;
-    const bool has_ports = !rule.source_ports.empty() || !rule.destination_ports.empty();
-    const auto source_ports = port_options(rule.source_ports);
-    const auto destination_ports = port_options(rule.destination_ports);
+    return count;
+}
+
+std::size_t RuleDimensions::sum() const {
+    std::size_t count = 0;
+    for (const auto& alternatives : dimensions) {
+        count += alternatives.size();
+    }
+    return count;
+}
+
+std::vector<RuleDimensions> dimensions_of(const RuleSpec& rule, Verdict by) {
+    if (rule.matches_all()) {
+        return {RuleDimensions{}};
+    }
+    std::vector<RuleDimensions> all;
     for (const std::uint16_t family : {wire::kIpv4, wire::kIpv6}) {
-        for (const auto& protocol : protocol_options(rule)) {
-            if (protocol && !wire::exists_in(*protocol, family == wire::kIpv4)) {
-                continue;
-            }
-            for (const auto& source : options(rule.sources)) {
-                for (const auto& destination : options(rule.destinations)) {
-                    if (!of_family(source, family) || !of_family(destination, family)) {
-                        continue;
-                    }
-                    if (rule.action == policy::RuleAction::Allow && has_ports) {
-                        matches.push_back({family, protocol, source, destination, std::nullopt,
-                                           std::nullopt, true});
-                    }
-                    for (const auto& source_port : source_ports) {
-                        for (const auto& destination_port : destination_ports) {
-                            matches.push_back({family, protocol, source, destination, source_port,
-                                               destination_port, false});
-                        }
-                    }
+        if (auto dimensions = Dimensions(rule, family, by).take()) {
+            all.push_back(std::move(*dimensions));
+        }
+    }
+    return all;
+}
+
+std::vector<RuleMatch> combine(const RuleDimensions& of) {
+    RuleMatch start;
+    start.eth_type = of.eth_type;
+    std::vector<RuleMatch> matches{start};
+    for (const auto& alternatives : of.dimensions) {
+        std::vector<RuleMatch> longer;
+        longer.reserve(matches.size() * alternatives.size());
+        for (const RuleMatch& match : matches) {
+            for (const RuleMatch& alternative : alternatives) {
+                // Of a packet of one protocol, whole or not, in two dimensions of services.
+                const bool contrary = match.protocol && alternative.protocol &&
+                                      (match.protocol != alternative.protocol ||
+                                       match.later_fragment != alternative.later_fragment);
+                if (!contrary) {
+                    longer.push_back(joined(match, alternative));
                 }
             }
         }
+        matches = std::move(longer);
+    }
+    return matches;
+}
+
+std::vector<RuleMatch> expand(const RuleSpec& rule) {
+    std::vector<RuleMatch> matches;
+    for (const RuleDimensions& dimensions : dimensions_of(rule, Verdict::ByPacket)) {
+        const auto some = combine(dimensions);
+        matches.insert(matches.end(), some.begin(), some.end());
     }
     return matches;
 }

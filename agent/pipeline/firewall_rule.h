@@ -26,14 +26,31 @@ struct RuleMatch {
     bool later_fragment = false;
 
     [[nodiscard]] bool has_ports() const { return source_port || destination_port; }
+    auto operator<=>(const RuleMatch&) const = default;
 };
 
-// Every combination of the rule's lists that a packet can have: families agree, and ports belong to
+// What a rule asks of the packets of one IP version: of each dimension (sources, destinations,
+// services) one of its alternatives. A rule for all packets has no dimension and no version.
+struct RuleDimensions {
+    std::uint16_t eth_type = 0;
+    std::vector<std::vector<RuleMatch>> dimensions;
+
+    // How many matches there are in all combinations, and how many alternatives.
+    [[nodiscard]] std::size_t product() const;
+    [[nodiscard]] std::size_t sum() const;
+};
+
+// One for each IP version that a packet of the rule can have: families agree, and ports belong to
 // TCP, UDP or SCTP.
 //
-// Only the first fragment of a packet has ports to be judged by; without it the others are worth
-// nothing to the receiver. So a rule with ports that allows lets pass the later fragments of all
-// that its addresses and protocols allow, and one that blocks leaves them to the next rule.
+// By connection: only the first fragment of a packet has ports to be judged by; without it the
+// others are worth nothing to the receiver. So a rule with ports that allows lets pass the later
+// fragments of all that its addresses and protocols allow, and one that blocks leaves them to the
+// next rule.
+[[nodiscard]] std::vector<RuleDimensions> dimensions_of(const policy::RuleSpec& rule, Verdict by);
+// Every combination.
+[[nodiscard]] std::vector<RuleMatch> combine(const RuleDimensions& dimensions);
+// Every combination of the rule's lists that a whole packet can have.
 [[nodiscard]] std::vector<RuleMatch> expand(const policy::RuleSpec& rule);
 
 // To the packet itself; of a rule with ports, to packets that are no fragments. Not for

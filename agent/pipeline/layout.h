@@ -29,34 +29,34 @@
 namespace hnv::pipeline {
 
 enum class Table : std::uint8_t {
-    Classify = 0,           // Which port or tunnel, which virtual subnet.
-    TunnelGuard,            // Which provider addresses may send into a virtual network.
-    Guard,                  // Anti-spoofing of what a guest sends.
-    Neighbour,              // ARP requests and neighbour solicitations to the agent.
-    Dhcp,                   // DHCP, DHCPv6 and router solicitations to the agent.
-    Storm,                  // How much broadcast and multicast a port may send.
-    QosOut,                 // How much a port may send.
-    MirrorOut,              // Copies of what a port sends.
-    Dnat,                   // From a gateway port: external addresses to customer addresses.
-    FirewallOutTrack,       // Connection state of what leaves a port; ports that need none pass by.
-    FirewallOutAdmin,       // Rules of RuleWithAdminPriority.
-    FirewallOutController,  // Rules of RuleWithControllerPriority.
-    FirewallOutCommit,      // Remembers an allowed new connection.
-    Insertion,              // What goes through an appliance first.
-    Router,                 // Packets for the distributed router; all others are bridged.
-    Route,                  // (network, destination) → subnet or next hop.
-    Resolve,                // (VSID, CA) → MAC, for what was routed.
-    Balance,                // Which of several backends: what the connection is known by.
-    Affinity,               // A known connection goes on to its backend.
-    Select,                 // A new one gets a backend.
-    Returning,              // What comes back from a balanced address.
-    Local,                  // (VSID, destination MAC) → a port of this host.
-    Mapping,                // (VSID, destination MAC) → provider address.
-    Replicate,              // Broadcast and multicast of a subnet.
+    Classify = 0,       // Which port or tunnel, which virtual subnet.
+    TunnelGuard,        // Which provider addresses may send into a virtual network.
+    Guard,              // Anti-spoofing of what a guest sends.
+    Neighbour,          // ARP requests and neighbour solicitations to the agent.
+    Dhcp,               // DHCP, DHCPv6 and router solicitations to the agent.
+    Storm,              // How much broadcast and multicast a port may send.
+    QosOut,             // How much a port may send.
+    MirrorOut,          // Copies of what a port sends.
+    Dnat,               // From a gateway port: external addresses to customer addresses.
+    FirewallOutTrack,   // Connection state of what leaves a port; ports that need none pass by.
+    FirewallOutState,   // Whose rules a packet is judged by, and its verdict.
+    FirewallOutCommit,  // Remembers an allowed new connection.
+    FirewallOutLimit,   // Whether connection tracking had room for it.
+    Insertion,          // What goes through an appliance first.
+    Router,             // Packets for the distributed router; all others are bridged.
+    Route,              // (network, destination) → subnet or next hop.
+    Resolve,            // (VSID, CA) → MAC, for what was routed.
+    Balance,            // Which of several backends: what the connection is known by.
+    Affinity,           // A known connection goes on to its backend.
+    Select,             // A new one gets a backend.
+    Returning,          // What comes back from a balanced address.
+    Local,              // (VSID, destination MAC) → a port of this host.
+    Mapping,            // (VSID, destination MAC) → provider address.
+    Replicate,          // Broadcast and multicast of a subnet.
     FirewallInTrack,
-    FirewallInAdmin,
-    FirewallInController,
+    FirewallInState,
     FirewallInCommit,
+    FirewallInLimit,
     Snat,         // To a gateway port: customer addresses to external addresses.
     Snatted,      // Whether there was an external address for it.
     QosIn,        // How much a port may be sent.
@@ -65,15 +65,20 @@ enum class Table : std::uint8_t {
     Tunnel,       // What the underlay has room for.
     Encapsulate,  // Out of a tunnel port.
     IcmpError,    // What could not be passed on, to the agent that tells the sender.
+    // Called by resubmit from FirewallOutState and FirewallInState; they come back with a verdict.
+    RulesOutAdmin,       // Outbound rules of RuleWithAdminPriority.
+    RulesOutController,  // Outbound rules of RuleWithControllerPriority.
+    RulesInAdmin,        // Inbound rules.
+    RulesInController,
 };
-inline constexpr unsigned kTableCount = static_cast<unsigned>(Table::IcmpError) + 1;
+inline constexpr unsigned kTableCount = static_cast<unsigned>(Table::RulesInController) + 1;
 
 // Registers; zero at the start of the pipeline.
 enum class Reg : unsigned {
     Vsid = 0,             // The virtual subnet that the packet is in, 24 bits.
     Source = 1,           // OpenFlow port of the guest that sent it; 0: it came by a tunnel.
     Destination = 2,      // OpenFlow port of the guest that is to have it.
-    Verdict = 3,          // Of the firewall's rules: 1, they let it pass.
+    Verdict = 3,          // Of the firewall, a Verdict.
     Encapsulation = 4,    // How it leaves, an EncapsulationCode.
     Part = 5,             // Which part of a replication list comes next.
     SourceVlan = 6,       // The tag, as a TCI with its CFI bit, that the sender's guest used; or 0.
@@ -84,8 +89,17 @@ enum class Reg : unsigned {
     MarkV4 = 11,          // The sender's routing compartments in the underlay (pkt_mark), by the
     MarkV6 = 12,          // version of IP that carries the tunnel.
     Backend = 13,         // Which of the backends of a balanced address is to have it.
+    Judged = 14,          // OpenFlow port whose rules are asked.
+    RuleGroup = 15,       // The group of ports that it shares rules with.
 };
 
+// In Reg::Verdict: how the rules are to look at the packet, then what they said.
+enum class Verdict : std::uint32_t {
+    None = 0,
+    ByPacket = 1,  // By the packet's own fields: it is whole, and of the direction of the rules.
+    ByConnection = 2,  // By the first packet of its connection: a reply, or a fragment.
+    Allowed = 3,
+};
 enum class EncapsulationCode : std::uint32_t {
     VxlanOverIpv4 = 0,
     VxlanOverIpv6 = 1,

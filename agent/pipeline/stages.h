@@ -52,6 +52,11 @@ void insertion_host(std::uint64_t cookie, FlowSet& out);
 void firewall_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 void firewall_host(std::uint64_t cookie, FlowSet& out);
 
+// firewall_rules.cpp
+void firewall_rules(const policy::RulesView& view, FlowSet& out);
+// Of the flows of a rule, by its id: those of a group of ports, or of one port.
+[[nodiscard]] std::uint64_t rule_cookie(bool shared, std::string_view rule_id);
+
 // router.cpp
 void router_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, FlowSet& out);
 void router_host(std::uint64_t cookie, FlowSet& out);

@@ -27,7 +27,7 @@ std::string normalize_port_name(std::string_view name) {
 }
 
 Model::Model(NeighbourTable& neighbours, Faults& faults)
-    : neighbours_(neighbours), faults_(faults) {
+    : neighbours_(neighbours), faults_(faults), rules_(faults) {
     touch(ObjectKind::Host, 0);
 }
 
@@ -72,7 +72,7 @@ void Model::remove(const RowRef& row) {
             remove_port(row.uuid);
             break;
         case SourceTable::MsFirewallRules:
-            remove_rule(row.uuid);
+            rules_.remove(row.uuid);
             break;
         case SourceTable::HostProviderAddress:
             remove_provider_address(row.uuid);
@@ -105,6 +105,7 @@ std::vector<ObjectId> Model::commit() {
     resolve_subnets(subnets);
     resolve_macs();
     resolve_cas();
+    resolve_rules();
     resolve_ports();
     for (const ObjectId& id : touched_) {
         const auto router = routers_by_number_.find(id.owner);
@@ -126,6 +127,7 @@ void Model::for_each_object(const std::function<void(const ObjectId&)>& visit) c
     for (const auto& [number, port] : ports_by_number_) {
         visit({ObjectKind::Port, number, 0});
     }
+    rules_.for_each_object(visit);
     for (const auto& [row, router] : routers_) {
         visit({ObjectKind::Router, router.number, 0});
     }
@@ -150,6 +152,10 @@ std::optional<RowRef> Model::row_of(const ObjectId& id) const {
             return RowRef{SourceTable::MsVtepPhysicalPort, *port->second->specs.row()};
         }
         return std::nullopt;
+    }
+    if (id.kind == ObjectKind::GroupRules || id.kind == ObjectKind::PortRules) {
+        const auto row = rules_.row_of(id);
+        return row ? std::optional(RowRef{SourceTable::MsFirewallRules, *row}) : std::nullopt;
     }
     if (id.kind == ObjectKind::Router) {
         const auto router = routers_by_number_.find(id.owner);
@@ -185,7 +191,9 @@ std::vector<RowRef> Model::rows() const {
     add(SourceTable::MsVtepMcastMacsRemote, groups_);
     add(SourceTable::MsVtepPhysicalLocatorSet, locator_sets_);
     add(SourceTable::MsVtepPhysicalPort, port_rows_);
-    add(SourceTable::MsFirewallRules, rule_rows_);
+    rules_.for_each_row([&rows](const Uuid& row) {
+        rows.push_back({SourceTable::MsFirewallRules, row});
+    });
     add(SourceTable::HostProviderAddress, provider_addresses_);
     add(SourceTable::HostPortSettings, settings_rows_);
     return rows;
@@ -200,7 +208,7 @@ ModelCounts Model::counts() const {
     counts.mappings = mappings_.size();
     counts.ports = ports_.size();
     counts.provider_addresses = provider_addresses_.size();
-    counts.rules = rule_rows_.size();
+    counts.rules = rules_.size();
     for (const auto& [name, port] : ports_) {
         counts.ports_active += port->status.state == PortState::Active ? 1 : 0;
     }

@@ -27,6 +27,7 @@
 #include "policy/neighbours.h"
 #include "policy/objects.h"
 #include "policy/records.h"
+#include "policy/rule_book.h"
 
 namespace hnv::policy {
 
@@ -115,6 +116,7 @@ class Model {
     [[nodiscard]] std::optional<VipView> vip(const ObjectId& id) const;
     // The uplinks that subnets name which are VLANs of the underlay, ascending.
     [[nodiscard]] std::vector<std::string> vlan_uplinks() const;
+    [[nodiscard]] std::optional<RulesView> rules(const ObjectId& id) const;
     // Every object that may own flows.
     void for_each_object(const std::function<void(const ObjectId&)>& visit) const;
     // The row that a person would change to change the object.
@@ -129,6 +131,8 @@ class Model {
     void for_each_mapping(const std::function<void(const MappingStatus&)>& visit) const;
     void for_each_provider_address(
         const std::function<void(const Uuid&, const ProviderAddressSpec&)>& visit) const;
+    // A port's rules in force, by layer, direction, priority and id.
+    [[nodiscard]] std::vector<RuleSpec> rules_in_force(const std::string& port) const;
     // Ports whose status changed since the last call, by name.
     [[nodiscard]] std::vector<PortStatus> take_port_changes();
 
@@ -239,8 +243,7 @@ class Model {
     void check_port_rows(const PortRecord& port);
 
     // model_rules.cpp
-    void remove_rule(const Uuid& row);
-    [[nodiscard]] std::vector<RuleSpec> rules_of(const PortRecord& port);
+    void resolve_rules();
 
     void clear_faults(const RowRef& row);
     void touch(ObjectKind kind, std::uint32_t owner, std::uint64_t detail = 0);
@@ -265,7 +268,7 @@ class Model {
     std::unordered_map<std::uint32_t, PortRecord*> ports_by_number_;
     std::unordered_map<Uuid, std::string> port_rows_;      // Physical_Port row → name.
     std::unordered_map<Uuid, std::string> settings_rows_;  // Port_Settings row → name.
-    std::unordered_map<Uuid, std::string> rule_rows_;      // FW_Rules row → port's name.
+    RuleBook rules_;
     MacAddress router_mac_ = kDefaultRouterMac;
     TunnelPorts tunnels_;
     std::vector<CarriedAddress> carried_;  // Ascending.

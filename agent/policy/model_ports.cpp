@@ -74,6 +74,7 @@ void Model::set_interfaces(const std::vector<InterfaceSpec>& interfaces) {
         if (port->interface && !now.contains(name)) {
             port->interface.reset();
             port->attached_mac.reset();
+            rules_.plug(name, 0);
             touch_port(*port);
         }
     }
@@ -81,6 +82,7 @@ void Model::set_interfaces(const std::vector<InterfaceSpec>& interfaces) {
         PortRecord& port = port_record(name);
         if (port.interface != *interface) {
             port.interface = *interface;
+            rules_.plug(name, interface->ofport);
             port.attached_mac = MacAddress::parse(interface->attached_mac);
             touch_port(port);
         }
@@ -211,9 +213,9 @@ std::string Model::why_blocked(PortRecord& port, PortView& view,
         trouble.unbound = "its OpenFlow port number is above " + std::to_string(kMaxGuestOfport) +
                           ": remove ofport_request of its interface";
     }
-    view.rules = rules_of(port);
+    view.acl = rules_.acl(port.name);
     std::string no_acl;
-    if (!bindings.empty() && view.rules.empty()) {
+    if (!bindings.empty() && !view.acl.any) {
         no_acl = "no ACL: add an enabled FW_Rules row with vnic_id " + port.name;
     }
     view.active = !view.attachments.empty() && no_acl.empty();
@@ -271,7 +273,7 @@ void Model::resolve_port(PortRecord& port) {
     send_from(port, view, status);
 
     status.name = port.name;
-    status.rules = port.rules.size();
+    status.rules = port.rules;
     status.row = port.specs.row();
     port.view.reset();
     if (port.interface) {

@@ -2,6 +2,7 @@
 // depend on, as plain values. The pipeline sees nothing else of the policy.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -15,13 +16,15 @@
 namespace hnv::policy {
 
 enum class ObjectKind : std::uint8_t {
-    Host,    // What every packet meets.
-    Port,    // A guest's adapter: classification, guards, firewall, local delivery.
-    Subnet,  // Gateway and replication of one virtual subnet.
-    Peer,    // A provider address that may send into a subnet.
-    Mac,     // A MAC of a subnet, and its customer addresses.
-    Router,  // The routes of a virtual network.
-    Vip,     // An address that several MACs share (load_balanced).
+    Host,        // What every packet meets.
+    Port,        // A guest's adapter: classification, guards, firewall, local delivery.
+    Subnet,      // Gateway and replication of one virtual subnet.
+    Peer,        // A provider address that may send into a subnet.
+    Mac,         // A MAC of a subnet, and its customer addresses.
+    Router,      // The routes of a virtual network.
+    Vip,         // An address that several MACs share (load_balanced).
+    GroupRules,  // Firewall rules of one rank that a group of ports shares.
+    PortRules,   // Those that one port has for itself.
 };
 
 // Tells objects apart within one life of the agent; never part of a flow.
@@ -32,6 +35,8 @@ enum class ObjectKind : std::uint8_t {
 //   Mac:    the subnet's number, the MAC's 48 bits
 //   Router: the router's number, 0
 //   Vip:    the subnet's number, the address's number in the model
+//   GroupRules: the group's number, the rank
+//   PortRules:  the port's number in the rule book, the rank
 struct ObjectId {
     ObjectKind kind{};
     std::uint32_t owner = 0;
@@ -72,6 +77,41 @@ struct Attachment {
 // A port has a connection tracking zone of its own number; above this there are other zones.
 inline constexpr std::uint32_t kMaxGuestOfport = 0x7fff;
 
+// All firewall rules of a layer, a direction and a priority.
+struct RuleRank {
+    RuleLayer layer{};
+    Direction direction{};
+    std::uint16_t priority = 0;
+
+    [[nodiscard]] std::uint64_t packed() const {
+        return static_cast<std::uint64_t>(layer) << 17 |
+               static_cast<std::uint64_t>(direction) << 16 | priority;
+    }
+    [[nodiscard]] static RuleRank unpacked(std::uint64_t bits) {
+        return {static_cast<RuleLayer>(bits >> 17 & 1), static_cast<Direction>(bits >> 16 & 1),
+                static_cast<std::uint16_t>(bits)};
+    }
+    auto operator<=>(const RuleRank&) const = default;
+};
+
+// Rules that hold together with all others of the port (see rule_book.h).
+struct RulesView {
+    bool shared = false;    // By the ports of a group; else one port's own.
+    std::uint32_t set = 0;  // The group's number, or the port's OpenFlow number.
+    RuleRank rank;
+    std::vector<std::shared_ptr<const RuleSpec>> rules;  // In force; ascending.
+};
+
+// What a port's rules mean as a whole.
+struct Acl {
+    bool any = false;                 // Whether a rule is in force.
+    std::array<bool, 2> has_layer{};  // By RuleLayer: whether one of the layer is.
+    std::optional<RuleAction> all{};  // What becomes of every packet in both directions, if that
+                                      // is one thing: no connection state is needed then.
+    std::uint32_t group = 0;          // Of ports that share rules; 0: none are asked.
+    bool operator==(const Acl&) const = default;
+};
+
 struct PortView {
     std::string name;
     std::uint32_t ofport = 0;
@@ -83,7 +123,8 @@ struct PortView {
     bool mac_spoofing_allowed = false;
     bool ip_forwarding_allowed = false;
     std::optional<std::uint32_t> arp_limit_pps;
-    std::vector<RuleSpec> rules;  // Enabled and valid ones, by layer, direction, priority, id.
+    Acl acl{};
+    std::uint32_t flow_limit = 0;  // Connections at most; 0: no limit.
 };
 
 struct RouterView {

@@ -1,6 +1,7 @@
 // Port ranges as the value/mask pairs that OpenFlow can match.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <vector>
 
@@ -12,7 +13,7 @@ namespace hnv::policy {
 struct PortMask {
     std::uint16_t value = 0;
     std::uint16_t mask = 0;
-    bool operator==(const PortMask&) const = default;
+    auto operator<=>(const PortMask&) const = default;
 };
 
 // The fewest masks that cover exactly first..last; 30 at most.

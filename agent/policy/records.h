@@ -133,7 +133,6 @@ struct PortRecord {
     Claims<PortSpec> specs;
     std::optional<InterfaceSpec> interface;
     Claims<PortSettingsSpec> settings;
-    std::map<Uuid, RuleSpec> rules;
     std::optional<MacAddress> attached_mac;  // Of the interface, parsed.
     // Derived.
     std::map<std::uint16_t, SubnetRecord*> subnets;  // By VLAN.
@@ -141,8 +140,10 @@ struct PortRecord {
     PortStatus status;
     std::optional<PortView> view;
 
+    std::size_t rules = 0;  // Rows of its ACL.
+
     [[nodiscard]] bool unused() const {
-        return specs.empty() && !interface && settings.empty() && rules.empty();
+        return specs.empty() && !interface && settings.empty() && rules == 0;
     }
 };
 

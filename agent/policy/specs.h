@@ -169,6 +169,7 @@ struct RuleSpec {
     Direction direction{};
     std::uint16_t priority = 0;
     bool enabled = false;
+    bool logged = false;  // Its verdicts go to the audit log.
     std::vector<IpPrefix> sources;
     std::vector<IpPrefix> destinations;
     std::vector<PortRange> source_ports;
@@ -179,7 +180,7 @@ struct RuleSpec {
         return sources.empty() && destinations.empty() && source_ports.empty() &&
                destination_ports.empty() && protocols.empty();
     }
-    bool operator==(const RuleSpec&) const = default;
+    auto operator<=>(const RuleSpec&) const = default;
 };
 
 // A guest's interface on the integration bridge.

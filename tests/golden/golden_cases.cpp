@@ -1,6 +1,10 @@
 #include "golden_cases.h"
 
+#include <algorithm>
+#include <set>
+
 #include "pipeline/compile.h"
+#include "policy/rule_book.h"
 #include "support/policy_builder.h"
 
 namespace hnv::test {
@@ -37,9 +41,36 @@ PortView sql_port() {
 
 RuleSpec allow(Direction direction) { return rule("contoso-sql", direction); }
 
+// The port and its rules, as the rule book has them: the port's flows, then the rules'.
+FlowSet with_rules(PortView port, std::vector<RuleSpec> rules) {
+    policy::Faults faults;
+    policy::RuleBook book(faults);
+    std::uint32_t row = 0;
+    for (RuleSpec& each : rules) {
+        each.port = port.name;
+        each.id += "-" + std::to_string(++row);
+        book.put(test::uuid(row), each);
+    }
+    book.plug(port.name, port.ofport);
+    std::set<std::string> ports;
+    std::vector<policy::ObjectId> objects = book.resolve(ports);
+    std::sort(objects.begin(), objects.end());
+    port.acl = book.acl(port.name);
+    FlowSet out = compile(port);
+    for (const policy::ObjectId& id : objects) {
+        if (const auto view = book.view(id)) {
+            const FlowSet more = compile(*view);
+            out.flows.insert(out.flows.end(), more.flows.begin(), more.flows.end());
+        }
+    }
+    return out;
+}
+
 PortView allow_all_port() {
     PortView port = sql_port();
-    port.rules = {allow(Direction::Outbound), allow(Direction::Inbound)};
+    port.acl.any = true;
+    port.acl.has_layer = {false, true};
+    port.acl.all = RuleAction::Allow;
     return port;
 }
 
@@ -53,9 +84,7 @@ FlowSet port_allow_all() { return compile(allow_all_port()); }
 
 FlowSet port_block_all() {
     PortView port = allow_all_port();
-    for (RuleSpec& each : port.rules) {
-        each.action = RuleAction::Block;
-    }
+    port.acl.all = RuleAction::Block;
     return compile(port);
 }
 
@@ -67,10 +96,31 @@ FlowSet port_blocked() {
 }
 
 // No inbound rule: what comes unasked is blocked, replies are not.
-FlowSet port_outbound_only() {
-    PortView port = sql_port();
-    port.rules = {allow(Direction::Outbound)};
+FlowSet port_outbound_only() { return with_rules(sql_port(), {allow(Direction::Outbound)}); }
+
+// At most 100 connections, all allowed.
+FlowSet port_flow_limit() {
+    PortView port = allow_all_port();
+    port.flow_limit = 100;
     return compile(port);
+}
+
+// Two lists of which the combinations are many; another rule of the rank shares some of them.
+FlowSet port_long_lists() {
+    RuleSpec lists = rule("contoso-sql", Direction::Inbound, RuleAction::Allow, 500);
+    lists.protocols = {6};
+    lists.destination_ports = {{80, 80}, {443, 443}, {8080, 8081}};
+    RuleSpec more = lists;
+    for (std::uint32_t i = 0; i < 20; ++i) {
+        lists.sources.push_back({IpAddress::from_v4(0x0a020000U + i * 256), 24});
+    }
+    more.sources = {lists.sources[0], lists.sources[1]};
+    more.destination_ports = {{22, 22}};
+    RuleSpec logged = rule("contoso-sql", Direction::Inbound, RuleAction::Block, 501);
+    logged.layer = RuleLayer::Admin;
+    logged.protocols = {17};
+    logged.logged = true;
+    return with_rules(sql_port(), {lists, more, logged});
 }
 
 FlowSet port_two_layers() {
@@ -90,8 +140,7 @@ FlowSet port_two_layers() {
     sql.destination_ports = {{1433, 1434}};
     RuleSpec ping = rule("contoso-sql", Direction::Inbound, RuleAction::Allow, 102);
     ping.protocols = {1, 58};
-    port.rules = {block, admin_out, admin_in, sql, ping};
-    return compile(port);
+    return with_rules(std::move(port), {block, admin_out, admin_in, sql, ping});
 }
 
 FlowSet port_appliance() {
@@ -112,7 +161,6 @@ FlowSet port_mac_spoofing() {
 // provider addresses with routing compartments of their own.
 FlowSet port_trunk() {
     PortView port = allow_all_port();
-    port.rules.pop_back();  // With connection state.
     policy::Attachment tagged = port.attachments[0];
     tagged.vlan = 10;
     tagged.vsid = 6001;
@@ -122,7 +170,7 @@ FlowSet port_trunk() {
         {20, 7001, 7001, mac(kSqlMac), {ip("10.7.0.11")}, std::nullopt, false});
     port.mark_v4 = 0x101;
     port.mark_v6 = 0x202;
-    return compile(port);
+    return with_rules(std::move(port), {allow(Direction::Outbound)});  // With connection state.
 }
 
 FlowSet port_without_address() {
@@ -275,6 +323,8 @@ const std::vector<GoldenCase>& golden_cases() {
         {"port_block_all", port_block_all},
         {"port_blocked", port_blocked},
         {"port_outbound_only", port_outbound_only},
+        {"port_flow_limit", port_flow_limit},
+        {"port_long_lists", port_long_lists},
         {"port_two_layers", port_two_layers},
         {"port_appliance", port_appliance},
         {"port_mac_spoofing", port_mac_spoofing},

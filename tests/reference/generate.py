@@ -7,7 +7,7 @@ not only what it makes of a policy from scratch.
 """
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import policy as p
 
@@ -132,8 +132,15 @@ class World:
         slot.rules = self._rules(name)
 
     def _rules(self, name):
-        style = self.random.choices(["open", "none", "block", "out-only", "mixed"],
-                                    [4, 0.6, 0.6, 0.8, 4])[0]
+        style = self.random.choices(["open", "none", "block", "out-only", "mixed", "alike"],
+                                    [4, 0.6, 0.6, 0.8, 4, 2])[0]
+        if style == "alike":
+            # Most of another port's rules, by the same ids: the agent may state them once.
+            others = [slot.rules for slot in self.slots.values() if slot.rules]
+            if others:
+                return [replace(rule, port=name) for rule in self.random.choice(others)
+                        if self.random.random() < 0.9]
+            style = "mixed"
         if style == "open":
             return [self._rule(name, "controller", direction, allow=True, plain=True)
                     for direction in ("inbound", "outbound")]
@@ -162,7 +169,7 @@ class World:
         if not plain and self.random.random() < 0.1:
             enabled = False
         return p.Rule(name, f"r{self._rule_count}", layer, direction, allow, priority,
-                      enabled=enabled, **fields)
+                      enabled=enabled, logged=self.random.random() < 0.1, **fields)
 
     def _five_tuple(self):
         draw, fields = self.random, {}
@@ -190,6 +197,13 @@ class World:
         ranges = {4: ["10.1.1.0/24", "10.1.1.11-10.1.1.13", "10.1.0.0/16", "0.0.0.0/0"],
                   6: ["fd01:1::/64", "fd01:1::b-fd01:1::d", "fd01::/16"]}[family]
         items = [self.random.choice(ranges)] + self.random.sample(one, min(1, len(one)))
+        if self.random.random() < 0.2:
+            # So many that their combinations are a conjunction.
+            base = {4: "10.1.{}.{}", 6: "fd01:{}::{}"}[family]
+            items = self.random.sample(one, min(3, len(one))) + [
+                base.format(self.random.randint(1, 3), self.random.randint(1, 99))
+                for _ in range(12)]
+            return ",".join(sorted(set(items)))
         self.random.shuffle(items)
         return ",".join(items[:self.random.randint(1, 2)])
 

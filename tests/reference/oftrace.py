@@ -10,6 +10,7 @@ import re
 from policy import sent, Out
 
 PACKET_IN_KINDS = {1: "arp", 2: "nd", 3: "icmp"}  # PacketInKind, agent/pipeline/layout.h
+AUDIT = 0x41  # Of the same.
 ICMP_REASONS = {1: "ttl", 2: "no-route", 3: "host-unknown", 4: "too-big"}  # IcmpReason
 SOURCE, SOURCE_VLAN, REASON = "reg1", "reg6", "reg8"  # Reg
 NVGRE_KEY_SHIFT = 8
@@ -172,6 +173,8 @@ class _Reader:
         if "controller(" not in inner or not self.asked:
             raise TraceError(f"userspace({inner})")
         userdata = self.asked.pop(0)
+        if userdata[0] == AUDIT:
+            return  # A line in the audit log; the packet goes on.
         what = PACKET_IN_KINDS.get(userdata[0], "unknown")
         if what == "icmp":
             what += " " + ICMP_REASONS.get(self._register(REASON), "unknown")

@@ -77,6 +77,7 @@ class Rule:
     src_ports: str = "*"
     dst_ports: str = "*"
     enabled: bool = True
+    logged: bool = False
 
 
 @dataclass

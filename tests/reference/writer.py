@@ -133,7 +133,8 @@ class Writer:
                 "vnic_id": self.spell.port(rule.port), "rule_id": rule.ident,
                 "rule_type": _LAYERS[rule.layer], "direction": rule.direction.capitalize(),
                 "rule_state": "Enabled" if rule.enabled else "Disabled",
-                "logging_state": "Disabled", "action": "Allow" if rule.allow else "Block",
+                "logging_state": "Enabled" if rule.logged else "Disabled",
+                "action": "Allow" if rule.allow else "Block",
                 "priority": rule.priority, "protocols": rule.protocols,
                 "src_ip_addresses": rule.src, "dst_ip_addresses": rule.dst,
                 "src_ports": rule.src_ports, "dst_ports": rule.dst_ports}

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -26,6 +27,7 @@ struct InstalledFlow {
 class SwitchFixture : public testing::Test {
   protected:
     void SetUp() override {
+        std::signal(SIGPIPE, SIG_IGN);  // As the agent has it: a switch may close a connection.
         if (!enter_new_network_namespace()) {
             GTEST_SKIP() << "needs the right to make a network namespace";
         }

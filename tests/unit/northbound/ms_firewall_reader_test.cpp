@@ -24,8 +24,7 @@ class MsFirewallReaderTest : public NorthboundTest {
               attach("port")});
     }
     std::vector<policy::RuleSpec> rules() const {
-        const auto view = policy_->port_view("p1");
-        return view ? view->rules : std::vector<policy::RuleSpec>{};
+        return policy_->model.rules_in_force("p1");
     }
     std::size_t count() const { return policy_->model.counts().rules; }
 };

@@ -108,6 +108,8 @@ INSTANTIATE_TEST_SUITE_P(
                      bit(CtState::Established) | bit(CtState::Tracked) | bit(CtState::Invalid));
              },
              ",ct_state=+est-inv+trk actions=drop"},
+        Case{"ConjId", [](FlowBuilder& b) { b.match_conj_id(0x650001); },
+             ",conj_id=6619137 actions=drop"},
         Case{"CtMark", [](FlowBuilder& b) { b.match_ct_mark(0x1234); },
              ",ct_mark=0x1234 actions=drop"},
         Case{"CtFirstPacket",
@@ -188,6 +190,9 @@ INSTANTIATE_TEST_SUITE_P(
                  b.controller({.controller_id = 0x684e, .meter = 7, .userdata = userdata});
              },
              " actions=controller(id=26702,userdata=01.ff,meter_id=7)"},
+        Case{"Conjunction",
+             [](FlowBuilder& b) { b.conjunction(0x650001, 1, 2).conjunction(7, 3, 3); },
+             " actions=conjunction(6619137,1/2),conjunction(7,3/3)"},
         Case{"GotoTable", [](FlowBuilder& b) { b.set_reg(1, 7).goto_table(5); },
              " actions=set_field:0x7->reg1,goto_table:5"}),
     case_name);

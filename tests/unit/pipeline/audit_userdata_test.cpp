@@ -62,9 +62,9 @@ TEST(AuditUserdata, RefusesWhatIsNotOfItsForm) {
 
 TEST(AddAudit, IsMeteredAndKeepsTheVerdict) {
     FlowSet out;
-    StageFlow flow(Table::FirewallInAdmin, priority::kNormal);
+    StageFlow flow(Table::RulesInAdmin, priority::kNormal);
     add_audit({Direction::Inbound, RuleAction::Allow, RuleLayer::Admin, "r"}, flow);
-    flow.go(Table::FirewallInController, out, 0);
+    flow.go(Table::RulesInController, out, 0);
     ASSERT_EQ(out.flows.size(), 1U);
     const std::string text = ovs::to_text(out.flows.front());
     EXPECT_NE(text.find("controller(max_len=256,id=26689,userdata=41.01.00.00.72,meter_id=393216)"),

@@ -133,12 +133,14 @@ TEST(Expand, CombinesTheLists) {
     EXPECT_EQ(expand(rule).size(), 2U * 3U * 6U * 2U);
 }
 
-TEST(Expand, OfARuleWithPortsLaterFragmentsPassWhatTheRestOfItAllows) {
+TEST(Dimensions, OfARuleWithPortsLaterFragmentsPassWhatTheRestOfItAllows) {
     RuleSpec rule;
     rule.protocols = {17};
     rule.sources = {prefix("10.1.1.0/24")};
     rule.destination_ports = {{80, 80}, {443, 443}};
-    const auto matches = expand(rule);
+    const auto by_connection = dimensions_of(rule, Verdict::ByConnection);
+    ASSERT_EQ(by_connection.size(), 1U);
+    const auto matches = combine(by_connection[0]);
     ASSERT_EQ(matches.size(), 3U);
     EXPECT_TRUE(matches[0].later_fragment);
     EXPECT_FALSE(matches[0].has_ports());
@@ -146,8 +148,23 @@ TEST(Expand, OfARuleWithPortsLaterFragmentsPassWhatTheRestOfItAllows) {
     EXPECT_EQ(matches[0].source, prefix("10.1.1.0/24"));
     EXPECT_TRUE(matches[1].has_ports());
     EXPECT_TRUE(matches[2].has_ports());
+    EXPECT_EQ(expand(rule).size(), 2U);  // A whole packet is no fragment.
     rule.action = policy::RuleAction::Block;
-    EXPECT_EQ(expand(rule).size(), 2U);  // Blocks no fragment whose port it does not know.
+    // Blocks no fragment whose port it does not know.
+    EXPECT_EQ(dimensions_of(rule, Verdict::ByConnection)[0].product(), 2U);
+}
+
+TEST(Dimensions, ManyServicesAreTwoOfThem) {
+    RuleSpec rule;
+    rule.protocols = {6, 17};
+    rule.source_ports = {{1, 65534}};       // 30 masks.
+    rule.destination_ports = {{1, 65534}};  // 30 masks.
+    const auto dimensions = dimensions_of(rule, Verdict::ByConnection);
+    ASSERT_EQ(dimensions.size(), 2U);
+    ASSERT_EQ(dimensions[0].dimensions.size(), 2U);
+    EXPECT_EQ(dimensions[0].sum(), 2U * 2U * 31U);
+    // Of one protocol, and whole or not, in both.
+    EXPECT_EQ(combine(dimensions[0]).size(), 2U * (30U * 30U + 1U));
 }
 
 // A rule that the model takes has a flow, and one that has none is refused.
@@ -191,10 +208,10 @@ TEST(Apply, ToAConnectionMatchesTheSameFieldsOfItsFirstPacket) {
     const auto matches = expand(rule);
     ASSERT_EQ(matches.size(), 1U);
     FlowSet out;
-    StageFlow packet(Table::FirewallOutAdmin, 100);
+    StageFlow packet(Table::FirewallOutState, 100);
     apply(matches[0], packet);
     packet.drop(out, 0);
-    StageFlow connection(Table::FirewallOutAdmin, 100);
+    StageFlow connection(Table::FirewallOutState, 100);
     constexpr std::uint32_t kReply = static_cast<std::uint32_t>(ovs::CtState::Tracked) |
                                      static_cast<std::uint32_t>(ovs::CtState::Reply);
     connection->match_ct_state(kReply, kReply);

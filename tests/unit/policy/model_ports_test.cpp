@@ -346,7 +346,7 @@ TEST_F(ModelPorts, RulesComeByLayerDirectionAndPriority) {
     model.put(uuid(3), admin);
     model.put(uuid(4), test::rule("sql", Direction::Inbound, RuleAction::Block, 7));
     commit();
-    const auto rules = port_view("sql")->rules;
+    const auto rules = model.rules_in_force("sql");
     ASSERT_EQ(rules.size(), 4U);
     EXPECT_EQ(rules[0].layer, RuleLayer::Admin);
     EXPECT_EQ(rules[1].direction, Direction::Outbound);
@@ -363,13 +363,13 @@ TEST_F(ModelPorts, ABlockBeatsAnOverlappingAllowOfItsPriority) {
     model.put(uuid(3), block);
     commit();
     EXPECT_NE(fault(kRule, 1, FaultKey::RulePriority).find("block-ssh"), std::string::npos);
-    EXPECT_EQ(port_view("sql")->rules.size(), 2U);
+    EXPECT_EQ(model.rules_in_force("sql").size(), 2U);
 
     block.priority = 99;
     model.put(uuid(3), block);
     commit();
     EXPECT_TRUE(faults.all().empty());
-    EXPECT_EQ(port_view("sql")->rules.size(), 3U);
+    EXPECT_EQ(model.rules_in_force("sql").size(), 3U);
 
     block.priority = 100;
     model.put(uuid(3), block);

@@ -1,5 +1,7 @@
 #include "northbound/ms_firewall_reader.h"
 
+#include <algorithm>
+
 #include "northbound/rule_syntax.h"
 #include "policy/port_masks.h"
 #include "policy/rule_overlap.h"
@@ -14,32 +16,22 @@ namespace {
 
 // What the priorities of the switch have room for.
 constexpr std::int64_t kMaxPriority = 65000;
-// More than this in one rule is refused: it would fill the switch by one row.
-constexpr std::size_t kMaxCombinations = 4096;
-
-[[nodiscard]] std::size_t at_least_one(std::size_t count) { return count == 0 ? 1 : count; }
+// A rule costs a flow for each entry of its lists, or less: one row must not fill the switch.
+constexpr std::size_t kMaxEntries = 4096;
 
 [[nodiscard]] std::size_t count_masks(const std::vector<policy::PortRange>& ranges) {
     std::size_t count = 0;
     for (const policy::PortRange& range : ranges) {
         count += policy::masks_of(range).size();
     }
-    return at_least_one(count);
+    return count;
 }
 
-// How many matches the rule becomes, for each IP version that it applies to. Of rules that are far
-// beyond kMaxCombinations only a lower bound.
-[[nodiscard]] std::size_t combinations(const policy::RuleSpec& rule) {
-    std::size_t product = 1;
-    for (const std::size_t count :
-         {rule.protocols.size(), rule.sources.size(), rule.destinations.size(),
-          count_masks(rule.source_ports), count_masks(rule.destination_ports)}) {
-        product *= at_least_one(count);
-        if (product > kMaxCombinations) {
-            break;  // One list is bounded, all of them together could overflow.
-        }
-    }
-    return product;
+// Addresses as prefixes, ports as masks, and the latter for each protocol.
+[[nodiscard]] std::size_t entries(const policy::RuleSpec& rule) {
+    const std::size_t ports = count_masks(rule.source_ports) + count_masks(rule.destination_ports);
+    return rule.sources.size() + rule.destinations.size() +
+           std::max<std::size_t>(rule.protocols.size(), 1) * std::max<std::size_t>(ports, 1);
 }
 
 }  // namespace
@@ -90,11 +82,12 @@ void MsFirewallReader::rule(const ovs::RowChange& change) {
                       "no packet can match rule " + spec.id +
                           ": its addresses are of two families, or its protocols have no ports");
     }
-    if (combinations(spec) > kMaxCombinations) {
+    if (entries(spec) > kMaxEntries) {
         return refuse(row, FaultKey::RuleSyntax,
-                      "rule " + spec.id + " combines its lists to at least " +
-                          std::to_string(combinations(spec)) + " matches; split it into rules of " +
-                          std::to_string(kMaxCombinations) + " at most");
+                      "the lists of rule " + spec.id + " have " + std::to_string(entries(spec)) +
+                          " entries (addresses as prefixes, ports as masks for each protocol); "
+                          "split it into rules of " +
+                          std::to_string(kMaxEntries) + " at most");
     }
     faults_.set(row, FaultKey::RulePriority, std::nullopt);
     accept(row, FaultKey::RuleSyntax, std::move(spec));

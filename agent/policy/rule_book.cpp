@@ -162,13 +162,16 @@ void RuleBook::report(const Uuid& row) {
     const Entry& entry = port.rows.at(row);
     std::optional<std::string> beaten;
     if (entry.rule->enabled && entry.beaten_by != 0) {
+        const RuleSpec* by = nullptr;  // The first by its id.
         for (const Entry* other : port.enabled.at(rank_of(*entry.rule))) {
-            if (other->rule->action == RuleAction::Block && overlap(*other->rule, *entry.rule)) {
-                beaten = "rule " + entry.rule->id + " allows what rule " + other->rule->id +
-                         " blocks at the same priority; give one of them another priority (until "
-                         "then this one has no effect)";
+            if (other->rule->action == RuleAction::Block && overlap(*other->rule, *entry.rule) &&
+                (by == nullptr || other->rule->id < by->id)) {
+                by = other->rule.get();
             }
         }
+        beaten = "rule " + entry.rule->id + " allows what rule " + (by ? by->id : "") +
+                 " blocks at the same priority; give one of them another priority (until then this "
+                 "one has no effect)";
     }
     faults_.set({SourceTable::MsFirewallRules, row}, FaultKey::RulePriority, beaten);
 }

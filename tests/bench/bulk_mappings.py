@@ -7,9 +7,7 @@ Raises one host with a real switch. Prints seconds, ratios and memory; asserts n
 quiet machine, and quote the ratios of one run.
 """
 
-import json
 import os
-import socket
 import statistics
 import sys
 import time
@@ -17,41 +15,12 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lab"))
 
 from hnvlab.lab import Lab  # noqa: E402
+from hnvlab.rpc import Client  # noqa: E402
 from hnvlab.shell import run, wait_until  # noqa: E402
 
 PER_TRANSACTION = 1000
 PER_PEER = 100
 VSID = 5001
-
-
-class Client:
-    """OVSDB over a Unix socket, one request outstanding."""
-
-    def __init__(self, path):
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(path)
-        self._decoder = json.JSONDecoder()
-        self._text = ""
-
-    def transact(self, database, *operations):
-        message = {"method": "transact", "params": [database, *operations], "id": 1}
-        self._socket.sendall(json.dumps(message).encode())
-        while True:
-            self._text = self._text.lstrip()
-            try:
-                answer, end = self._decoder.raw_decode(self._text)
-            except ValueError:
-                self._text += self._socket.recv(1 << 20).decode()
-                continue
-            self._text = self._text[end:]
-            if answer.get("method") == "echo":
-                self._socket.sendall(json.dumps({"result": [], "error": None,
-                                                 "id": answer["id"]}).encode())
-                continue
-            for result in answer["result"]:
-                if result and "error" in result:
-                    raise RuntimeError(result)
-            return answer["result"]
 
 
 def locator(peer):

@@ -20,8 +20,9 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lab"))
 
-from bulk_mappings import Client, memory_mib  # noqa: E402
+from bulk_mappings import memory_mib  # noqa: E402
 from hnvlab.lab import Lab  # noqa: E402
+from hnvlab.rpc import Client  # noqa: E402
 from hnvlab.shell import wait_until  # noqa: E402
 
 PER_TRANSACTION = 2000

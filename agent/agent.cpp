@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "northbound/conflicts.h"
+#include "northbound/hardware_vtep_reader.h"
 #include "northbound/hnv_host_reader.h"
 #include "northbound/ms_firewall_reader.h"
 #include "northbound/ms_vtep_reader.h"
@@ -20,7 +21,7 @@ constexpr const char* kModule = "agent";
 // A commit of so many objects leaves memory behind that is worth giving back.
 constexpr std::size_t kMuch = 10'000;
 // The databases, in the order in which they are read. Another one is a schema, a reader and a line.
-constexpr std::array kDatabases{"hnv_host", "ms_firewall", "ms_vtep"};
+constexpr std::array kDatabases{"hnv_host", "ms_firewall", "hardware_vtep", "ms_vtep"};
 constexpr const char* kController = "ptcp:6640:127.0.0.1";
 constexpr const char* kControllerTls = "pssl:6640";
 constexpr const char* kDiagnostics = "ptcp:6641:127.0.0.1";
@@ -28,7 +29,8 @@ constexpr const char* kDiagnostics = "ptcp:6641:127.0.0.1";
 [[nodiscard]] std::vector<ovs::Remote> remotes_of(const AgentConfig& config) {
     std::vector<ovs::Remote> remotes{{"punix:" + config.run_dir + "/db.sock", false},
                                      {kDiagnostics, true},
-                                     {"db:ms_vtep,Global,managers", false}};
+                                     {"db:ms_vtep,Global,managers", false},
+                                     {"db:hardware_vtep,Global,managers", false}};
     remotes.push_back({config.tls.certificate.empty() ? kController : kControllerTls, false});
     for (const std::string& remote : config.remotes) {
         remotes.push_back({remote, false});
@@ -55,20 +57,26 @@ Agent::Agent(AgentConfig config)
       model_(neighbours_, faults_),
       sequences_(server_),
       writer_(server_),
+      vtep_fault_writer_(server_),
       fault_writer_(server_),
       underlay_({config_.ovs_db, config_.bridge, config_.datapath_type, config_.ovs_run_dir}),
       connection_(management_socket(config_), "southbound"),
       southbound_(connection_, [this](const policy::ObjectId& object) { return compile(object); }),
-      responder_(management_socket(config_), neighbours_) {
+      responder_(management_socket(config_), neighbours_),
+      audit_log_(management_socket(config_), port_names_, config_.log_dir + "/audit.log") {
     const auto sequence = [this](std::string_view database, const northbound::SequenceRow& row) {
         sequences_.on_row(database, row);
     };
     readers_.push_back(std::make_unique<northbound::MsVtepReader>(model_, faults_, sequence));
     readers_.push_back(std::make_unique<northbound::MsFirewallReader>(model_, faults_, sequence));
+    readers_.push_back(std::make_unique<northbound::HardwareVtepReader>(model_, faults_, sequence));
     readers_.push_back(std::make_unique<northbound::HnvHostReader>(model_, faults_, sequence));
 }
 
-Agent::~Agent() { responder_.stop(); }
+Agent::~Agent() {
+    responder_.stop();
+    audit_log_.stop();
+}
 
 Status Agent::open() {
     for (const char* database : kDatabases) {
@@ -90,7 +98,7 @@ Status Agent::open() {
     }
     unixctl_ = std::move(*unixctl);
     reports_ = std::make_unique<admin::Reports>(admin::Sources{
-        model_, faults_, southbound_, responder_, underlay_, sequences_, server_,
+        model_, faults_, southbound_, responder_, audit_log_, underlay_, sequences_, server_,
         provider_addresses_, refused_, config_.name, config_.bridge, config_.version, started_});
     add_commands();
     return {};
@@ -111,6 +119,10 @@ void Agent::add_commands() {
     unixctl_->add("hnv/audit", [this]() -> Result<std::string> {
         southbound_.audit();
         return std::string("reading the switch back; see hnv/status\n");
+    });
+    unixctl_->add("hnv/audit-log/reopen", [this]() -> Result<std::string> {
+        audit_log_.reopen();
+        return std::string();
     });
     unixctl_->add("exit", [this]() -> Result<std::string> {
         exiting_ = true;
@@ -134,13 +146,15 @@ void Agent::load() {
     late_ = northbound::rows_in_conflict(server_);
     server_.subscribe(*this);
     const auto late = std::exchange(late_, {});
-    for (const char* table :
-         {"Logical_Switch", "Logical_Router", "Physical_Port", "Ucast_Macs_Remote"}) {
-        server_.for_each_row("ms_vtep", table, [&](const ovs::Row& row) {
-            if (late.contains(row.uuid())) {
-                on_row("ms_vtep", {table, row.uuid(), std::nullopt, row});
-            }
-        });
+    for (const char* database : {"ms_vtep", "hardware_vtep"}) {
+        for (const char* table :
+             {"Logical_Switch", "Logical_Router", "Physical_Port", "Ucast_Macs_Remote"}) {
+            server_.for_each_row(database, table, [&](const ovs::Row& row) {
+                if (late.contains(row.uuid())) {
+                    on_row(database, {table, row.uuid(), std::nullopt, row});
+                }
+            });
+        }
     }
     on_commit("ms_vtep");
 }
@@ -174,6 +188,7 @@ void Agent::on_commit(std::string_view database) {
     }
     if (database == "hnv_host") {
         want_provider_addresses();
+        take_host_settings();
     } else if (database == "ms_vtep") {
         underlay_.set_vlan_uplinks(model_.vlan_uplinks());
         take_vlan_uplinks();
@@ -205,6 +220,7 @@ void Agent::on_replaced(std::string_view database) {
 
 void Agent::run() {
     responder_.start();
+    audit_log_.start();
     while (!exiting_) {
         turn();
         ovs::block();
@@ -238,15 +254,26 @@ void Agent::want_provider_addresses() {
     underlay_.set_provider_addresses(std::move(wanted));
 }
 
+void Agent::take_host_settings() {
+    const policy::HostSettingsSpec& settings = model_.host_settings();
+    audit::Rotation rotation;
+    rotation.max_bytes = settings.audit_log_max_bytes.value_or(rotation.max_bytes);
+    rotation.files = settings.audit_log_files.value_or(rotation.files);
+    audit_log_.set_rotation(rotation);
+}
+
 void Agent::take_underlay() {
     const underlay::Facts& facts = underlay_.facts();
     std::vector<policy::InterfaceSpec> interfaces;
+    std::unordered_map<std::uint32_t, std::string> names;
     for (const ovs::InterfaceFacts& interface : facts.interfaces) {
         interfaces.push_back({interface.name, interface.ofport,
                               policy::normalize_port_name(interface.iface_id),
                               interface.attached_mac, interface.vm_name});
+        names.emplace(interface.ofport, interfaces.back().port);
     }
     model_.set_interfaces(interfaces);
+    port_names_.assign(std::move(names));
     model_.set_tunnel_ports({facts.vxlan_ofport, facts.nvgre_ofport});
     take_vlan_uplinks();
     take_carried_addresses();

@@ -5,8 +5,8 @@
 //       │                  underlay                  │ confirmed
 //       └──── status, faults, cur_cfg ◀──────────────┘
 //
-// One turn of the loop takes what has come in through all of it. The responder is beside it, in a
-// thread of its own, and shares only the neighbour table.
+// One turn of the loop takes what has come in through all of it. The responder and the audit log
+// are beside it, in threads of their own, and share only the tables that they look things up in.
 #pragma once
 
 #include <chrono>
@@ -20,15 +20,18 @@
 #include <vector>
 
 #include "admin/reports.h"
+#include "audit/audit_log.h"
 #include "northbound/fault_writer.h"
 #include "northbound/reader.h"
 #include "northbound/sequence.h"
 #include "northbound/status_writer.h"
+#include "northbound/vtep_fault_writer.h"
 #include "ovs-integration/openflow_connection.h"
 #include "ovs-integration/ovsdb_server.h"
 #include "ovs-integration/unixctl_server.h"
 #include "pipeline/flow_set.h"
 #include "policy/model.h"
+#include "policy/port_names.h"
 #include "responder/responder.h"
 #include "southbound/southbound.h"
 #include "underlay/underlay.h"
@@ -40,6 +43,7 @@ struct AgentConfig {
     std::string version;
     std::string db_dir;
     std::string run_dir;
+    std::string log_dir;
     std::string ovs_run_dir;
     std::string ovs_db;
     std::string bridge;
@@ -70,6 +74,7 @@ class Agent final : private ovs::CommitListener {
 
     void turn();
     void want_provider_addresses();
+    void take_host_settings();
     void take_underlay();
     void take_vlan_uplinks();
     void take_carried_addresses();
@@ -86,16 +91,19 @@ class Agent final : private ovs::CommitListener {
     std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
     policy::Faults faults_;
     policy::NeighbourTable neighbours_;
+    policy::PortNames port_names_;
     policy::Model model_;
     ovs::OvsdbServer server_;
     northbound::Sequences sequences_;
     northbound::StatusWriter writer_;
+    northbound::VtepFaultWriter vtep_fault_writer_;
     northbound::FaultWriter fault_writer_;
     std::vector<std::unique_ptr<northbound::Reader>> readers_;
     underlay::Underlay underlay_;
     ovs::OpenFlowConnection connection_;
     southbound::Southbound southbound_;
     responder::Responder responder_;
+    audit::AuditLog audit_log_;
     std::unique_ptr<ovs::UnixctlServer> unixctl_;
     std::vector<northbound::ProviderAddressStatus> provider_addresses_;
     std::unique_ptr<admin::Reports> reports_;
@@ -114,6 +122,9 @@ class Agent final : private ovs::CommitListener {
     bool tell_all_ = true;  // The agent's own rows may not be what they should be.
     bool status_due_ = true;
     std::int64_t next_status_ = 0;
+    // What Host.status tells of the audit log, and when that is looked at again.
+    audit::Counters audited_;
+    std::int64_t next_audited_ = 0;
     bool exiting_ = false;
 };
 

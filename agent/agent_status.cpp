@@ -16,6 +16,8 @@ namespace {
 
 // A load writes its counts no more often than this.
 constexpr std::int64_t kStatusMsec = 1000;
+// The audit log's counts change without a commit.
+constexpr std::int64_t kAuditedMsec = 10'000;
 // At the start the host's side is known after some milliseconds; without a switch, never.
 constexpr std::chrono::milliseconds kPatience{3000};
 // What guests have unless told otherwise.
@@ -117,13 +119,19 @@ void Agent::tell() {
         status_due_ = true;
     }
     give_back_memory();
+    vtep_fault_writer_.write(faults_);
     fault_writer_.write(faults_);
+    if (now >= next_audited_) {
+        next_audited_ = now + kAuditedMsec;
+        status_due_ |= audit_log_.counters() != std::exchange(audited_, audit_log_.counters());
+    }
     if (status_due_ && now >= next_status_) {
         status_due_ = false;
         next_status_ = now + kStatusMsec;
         writer_.write_host(reports_->host_status());
     }
     sequences_.on_confirmed(southbound_.confirmed());
+    ovs::wake_at(next_audited_);
     if (status_due_) {
         ovs::wake_at(next_status_);
     }

@@ -25,7 +25,7 @@ constexpr int kUsage = 2;
 [[nodiscard]] std::vector<hnv::ovs::OptionSpec> options() {
     return {{"db-dir", "/var/lib/hnv-agent", "where the databases are kept"},
             {"run-dir", "/run/hnv-agent", "sockets and pid file"},
-            {"log-dir", "/var/log/hnv-agent", "where --log-file goes"},
+            {"log-dir", "/var/log/hnv-agent", "where --log-file and the audit log go"},
             {"ovs-run-dir", "/run/openvswitch", "Open vSwitch's run directory"},
             {"ovs-db", "", "its database; default unix:<ovs-run-dir>/db.sock"},
             {"name", host_name(), "this host's Physical_Switch"},
@@ -53,6 +53,7 @@ constexpr int kUsage = 2;
     config.version = HNV_VERSION;
     config.db_dir = value("db-dir");
     config.run_dir = value("run-dir");
+    config.log_dir = value("log-dir");
     config.ovs_run_dir = value("ovs-run-dir");
     config.ovs_db =
         value("ovs-db").empty() ? "unix:" + config.ovs_run_dir + "/db.sock" : value("ovs-db");

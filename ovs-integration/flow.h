@@ -96,9 +96,14 @@ class FlowBuilder {
     // Of the family of the prefix; sets eth_type too.
     FlowBuilder& match_ip_src(const IpPrefix& prefix);
     FlowBuilder& match_ip_dst(const IpPrefix& prefix);
+    // Any bits of an address; `mask` is of its family.
+    FlowBuilder& match_ip_src_masked(const IpAddress& address, const IpAddress& mask);
+    FlowBuilder& match_ip_dst_masked(const IpAddress& address, const IpAddress& mask);
     FlowBuilder& match_tp_src(std::uint16_t port, std::uint16_t mask = 0xffffU);
     FlowBuilder& match_tp_dst(std::uint16_t port, std::uint16_t mask = 0xffffU);
     FlowBuilder& match_icmp_type(std::uint8_t type);       // Of either ICMP.
+    FlowBuilder& match_icmp_code(std::uint8_t code);       // Of either ICMP.
+    FlowBuilder& match_tcp_flags(std::uint16_t value, std::uint16_t mask);
     FlowBuilder& match_nd_target(const IpPrefix& target);  // Of IPv6; needs match_icmp_type().
     FlowBuilder& match_ttl(std::uint8_t ttl);
     FlowBuilder& match_fragment(Fragment fragment);

@@ -135,6 +135,42 @@ FlowBuilder& FlowBuilder::match_icmp_type(std::uint8_t type) {
     return *this;
 }
 
+FlowBuilder& FlowBuilder::match_icmp_code(std::uint8_t code) {
+    match_set_icmp_code(&impl_->match, code);
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::match_tcp_flags(std::uint16_t value, std::uint16_t mask) {
+    match_set_tcp_flags_masked(&impl_->match, htons(value), htons(mask));
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::match_ip_src_masked(const IpAddress& address, const IpAddress& mask) {
+    if (address.is_v4()) {
+        match_eth_type(wire::kIpv4);
+        match_set_nw_src_masked(&impl_->match, htonl(address.v4()), htonl(mask.v4()));
+    } else {
+        match_eth_type(wire::kIpv6);
+        const in6_addr value = to_in6(address);
+        const in6_addr bits = to_in6(mask);
+        match_set_ipv6_src_masked(&impl_->match, &value, &bits);
+    }
+    return *this;
+}
+
+FlowBuilder& FlowBuilder::match_ip_dst_masked(const IpAddress& address, const IpAddress& mask) {
+    if (address.is_v4()) {
+        match_eth_type(wire::kIpv4);
+        match_set_nw_dst_masked(&impl_->match, htonl(address.v4()), htonl(mask.v4()));
+    } else {
+        match_eth_type(wire::kIpv6);
+        const in6_addr value = to_in6(address);
+        const in6_addr bits = to_in6(mask);
+        match_set_ipv6_dst_masked(&impl_->match, &value, &bits);
+    }
+    return *this;
+}
+
 FlowBuilder& FlowBuilder::match_nd_target(const IpPrefix& target) {
     const in6_addr address = to_in6(target.address);
     const in6_addr mask = v6_mask(target.length);

@@ -79,6 +79,15 @@ void add_responder(Json::Value& status, const responder::Counters& counters) {
     status["responder"]["refused"] = number(counters.refused);
 }
 
+void add_audit_log(Json::Value& status, const audit::Counters& counters) {
+    Json::Value& of_log = status["audit_log"];
+    of_log["written"] = number(counters.written);
+    of_log["suppressed"] = number(counters.suppressed);
+    of_log["dropped"] = number(counters.dropped);
+    of_log["errors"] = number(counters.errors);
+    of_log["malformed"] = number(counters.malformed);
+}
+
 std::vector<std::string> Reports::problems() const {
     std::vector<std::string> problems;
     const underlay::Facts& facts = sources_.underlay.facts();
@@ -102,6 +111,9 @@ std::vector<std::string> Reports::problems() const {
     if (!sources_.responder.connected()) {
         problems.emplace_back(
             "the responder has no connection to the switch: nobody answers the guests' ARP");
+    }
+    if (const std::string problem = sources_.audit_log.problem(); !problem.empty()) {
+        problems.push_back("the audit log loses records: " + problem);
     }
     if (!sources_.server.remote_error().empty()) {
         problems.push_back("a remote does not work: " + sources_.server.remote_error());
@@ -182,6 +194,7 @@ Json::Value Reports::status() const {
     status["policy"] = policy_status();
     status["databases"] = database_status();
     add_responder(status, sources_.responder.counters());
+    add_audit_log(status, sources_.audit_log.counters());
     return status;
 }
 
@@ -270,6 +283,7 @@ Json::Value Reports::faults() const {
 
 std::vector<std::pair<std::string, std::string>> Reports::host_status() const {
     const policy::ModelCounts counts = sources_.model.counts();
+    const audit::Counters audited = sources_.audit_log.counters();
     return {{"version", sources_.version},
             {"switch_connected",
              sources_.southbound.state() == southbound::State::Offline ? "false" : "true"},
@@ -280,7 +294,10 @@ std::vector<std::pair<std::string, std::string>> Reports::host_status() const {
             {"ports_active", std::to_string(counts.ports_active)},
             {"provider_addresses", std::to_string(counts.provider_addresses)},
             {"rules", std::to_string(counts.rules)},
-            {"faults", std::to_string(sources_.faults.all().size())}};
+            {"faults", std::to_string(sources_.faults.all().size())},
+            {"audit_log_written", std::to_string(audited.written)},
+            {"audit_log_suppressed", std::to_string(audited.suppressed)},
+            {"audit_log_lost", std::to_string(audited.dropped + audited.errors)}};
 }
 
 }  // namespace hnv::admin

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "audit/audit_log.h"
 #include "northbound/sequence.h"
 #include "northbound/status_writer.h"
 #include "ovs-integration/ovsdb_server.h"
@@ -27,6 +28,7 @@ struct Sources {
     const policy::Faults& faults;
     const southbound::Southbound& southbound;
     const responder::Responder& responder;
+    const audit::AuditLog& audit_log;
     const underlay::Underlay& underlay;
     const northbound::Sequences& sequences;
     const ovs::OvsdbServer& server;
@@ -64,6 +66,9 @@ class Reports {
 // The part of status() that counts what the agent answers itself: "arp", "nd", "icmp_errors" and
 // "responder", each an object.
 void add_responder(Json::Value& status, const responder::Counters& counters);
+
+// The "audit_log" of status().
+void add_audit_log(Json::Value& status, const audit::Counters& counters);
 
 [[nodiscard]] std::string to_text(const Json::Value& value);
 

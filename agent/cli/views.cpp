@@ -129,6 +129,13 @@ std::string icmp_error_lines(const Json::Value& counters) {
            " over the limit\n";
 }
 
+std::string audit_line(const Json::Value& counters) {
+    return heading("audit log") + shown(counters, "written") + " written, " +
+           shown(counters, "suppressed") + " repeats, " + shown(counters, "dropped") +
+           " dropped, " + shown(counters, "errors") + " failed, " + shown(counters, "malformed") +
+           " malformed\n";
+}
+
 }  // namespace
 
 std::string status_view(const Json::Value& status, bool colour) {
@@ -146,6 +153,7 @@ std::string status_view(const Json::Value& status, bool colour) {
     text += question_line("ARP", member(status, "arp"));
     text += question_line("ND", member(status, "nd"));
     text += icmp_error_lines(member(status, "icmp_errors"));
+    text += audit_line(member(status, "audit_log"));
     return text;
 }
 

@@ -25,6 +25,24 @@ constexpr std::uint32_t kMinArpLimit = 1;
     return std::nullopt;
 }
 
+// What the audit log takes without falling behind.
+constexpr std::uint32_t kMaxAuditPps = 100'000;
+
+// A number of Host.settings, brought into its bounds; nullopt: there is none.
+template <typename Number>
+[[nodiscard]] std::optional<Number> setting(const ovs::Row& row, std::string_view name,
+                                            Number lowest, Number highest) {
+    for (const auto& [key, value] : row.string_map("settings")) {
+        std::uint64_t number = 0;
+        const auto [end, error] =
+            std::from_chars(value.data(), value.data() + value.size(), number);
+        if (key == name && error == std::errc() && end == value.data() + value.size()) {
+            return static_cast<Number>(std::clamp<std::uint64_t>(number, lowest, highest));
+        }
+    }
+    return std::nullopt;
+}
+
 [[nodiscard]] unsigned full_length(const IpAddress& address) { return address.is_v4() ? 32 : 128; }
 
 // Without a prefix length the address can still be one that the host carries.
@@ -73,8 +91,22 @@ void HnvHostReader::on_row(const ovs::RowChange& change) {
     } else if (change.table == "Port_Settings") {
         port_settings(change);
     } else if (change.table == "Host") {
+        settings(change);
         sequence(database(), "Host", change);
     }
+}
+
+void HnvHostReader::settings(const ovs::RowChange& change) {
+    policy::HostSettingsSpec spec;
+    if (change.after) {
+        const ovs::Row& row = *change.after;
+        spec.audit_limit_pps = setting(row, "audit_limit_pps", std::uint32_t{1}, kMaxAuditPps);
+        spec.audit_log_max_bytes = setting(row, "audit_log_max_bytes", policy::kMinAuditLogBytes,
+                                           policy::kMaxAuditLogBytes);
+        spec.audit_log_files =
+            setting(row, "audit_log_files", policy::kMinAuditLogFiles, policy::kMaxAuditLogFiles);
+    }
+    model_.set_host_settings(spec);
 }
 
 void HnvHostReader::provider_address(const ovs::RowChange& change) {

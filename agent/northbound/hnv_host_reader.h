@@ -12,6 +12,7 @@ class HnvHostReader final : public ReaderBase {
     void on_row(const ovs::RowChange& change) override;
 
   private:
+    void settings(const ovs::RowChange& change);
     void provider_address(const ovs::RowChange& change);
     void port_settings(const ovs::RowChange& change);
 };

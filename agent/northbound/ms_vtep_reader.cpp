@@ -10,10 +10,6 @@ using policy::SourceTable;
 
 namespace {
 
-// VSIDs of Windows' virtual subnets; those below are kept for VLANs.
-constexpr std::int64_t kMinVsid = 4096;
-constexpr std::int64_t kMaxVsid = 16777214;
-
 [[nodiscard]] std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
 
 [[nodiscard]] policy::MappingType mapping_type(std::string_view text) {
@@ -97,13 +93,20 @@ void MsVtepReader::on_row(const ovs::RowChange& change) {
     }
 }
 
+RowRef MsVtepReader::row_of(SourceTable ms_table, const ovs::RowChange& change) {
+    if (dialect_.vtep && change.after) {
+        model_.note_vtep(change.uuid);
+    }
+    return {dialect_.vtep ? policy::vtep_twin(ms_table) : ms_table, change.uuid};
+}
+
 void MsVtepReader::subnet(const ovs::RowChange& change) {
-    const RowRef row{SourceTable::MsVtepLogicalSwitch, change.uuid};
+    const RowRef row = row_of(SourceTable::MsVtepLogicalSwitch, change);
     if (!change.after) {
         return forget(row);
     }
     std::optional<std::string> vlan_problem;
-    if (const auto vlan = plain_vlan(*change.after, vlan_problem)) {
+    if (const auto vlan = dialect_.vtep ? std::nullopt : plain_vlan(*change.after, vlan_problem)) {
         policy::SubnetSpec spec;
         spec.vsid = policy::vsid_of_vlan(vlan->vlan);
         spec.name = change.after->string("name");
@@ -117,11 +120,12 @@ void MsVtepReader::subnet(const ovs::RowChange& change) {
             "Logical_Switch " + quoted(change.after->string("name")) + ": " + *vlan_problem);
     }
     const std::int64_t vsid = change.after->integer("tunnel_key").value_or(0);
-    if (vsid < kMinVsid || vsid > kMaxVsid) {
+    if (vsid < dialect_.min_vsid || vsid > dialect_.max_vsid) {
         return refuse(row, FaultKey::VsidRange,
                       "tunnel_key of Logical_Switch " + quoted(change.after->string("name")) +
                           " is " + std::to_string(vsid) + "; a VSID is " +
-                          std::to_string(kMinVsid) + " to " + std::to_string(kMaxVsid));
+                          std::to_string(dialect_.min_vsid) + " to " +
+                          std::to_string(dialect_.max_vsid));
     }
     policy::SubnetSpec spec;
     spec.vsid = static_cast<std::uint32_t>(vsid);
@@ -165,7 +169,7 @@ void MsVtepReader::router(const ovs::RowChange& change) {
 }
 
 void MsVtepReader::locator(const ovs::RowChange& change) {
-    const RowRef row{SourceTable::MsVtepPhysicalLocator, change.uuid};
+    const RowRef row = row_of(SourceTable::MsVtepPhysicalLocator, change);
     if (!change.after) {
         return forget(row);
     }
@@ -185,7 +189,7 @@ void MsVtepReader::locator(const ovs::RowChange& change) {
 }
 
 void MsVtepReader::mapping(const ovs::RowChange& change) {
-    const RowRef row{SourceTable::MsVtepUcastMacsRemote, change.uuid};
+    const RowRef row = row_of(SourceTable::MsVtepUcastMacsRemote, change);
     if (!change.after) {
         return forget(row);
     }
@@ -215,7 +219,7 @@ void MsVtepReader::mapping(const ovs::RowChange& change) {
 }
 
 void MsVtepReader::locator_set(const ovs::RowChange& change) {
-    const RowRef row{SourceTable::MsVtepPhysicalLocatorSet, change.uuid};
+    const RowRef row = row_of(SourceTable::MsVtepPhysicalLocatorSet, change);
     if (!change.after) {
         return forget(row);
     }
@@ -223,7 +227,7 @@ void MsVtepReader::locator_set(const ovs::RowChange& change) {
 }
 
 void MsVtepReader::group(const ovs::RowChange& change) {
-    const RowRef row{SourceTable::MsVtepMcastMacsRemote, change.uuid};
+    const RowRef row = row_of(SourceTable::MsVtepMcastMacsRemote, change);
     if (!change.after) {
         return forget(row);
     }
@@ -244,7 +248,7 @@ void MsVtepReader::group(const ovs::RowChange& change) {
 }
 
 void MsVtepReader::port(const ovs::RowChange& change) {
-    const RowRef row{SourceTable::MsVtepPhysicalPort, change.uuid};
+    const RowRef row = row_of(SourceTable::MsVtepPhysicalPort, change);
     if (!change.after) {
         return forget(row);
     }
@@ -252,6 +256,10 @@ void MsVtepReader::port(const ovs::RowChange& change) {
     spec.name = policy::normalize_port_name(change.after->string("name"));
     for (const auto& [vlan, subnet] : change.after->integer_reference_map("vlan_bindings")) {
         spec.vlan_bindings.emplace(static_cast<std::uint16_t>(vlan), subnet);
+    }
+    spec.vtep = dialect_.vtep;
+    for (const auto& [vlan, acl] : change.after->integer_reference_map("acl_bindings")) {
+        spec.acl_bindings.emplace(static_cast<std::uint16_t>(vlan), acl);
     }
     model_.put(row.uuid, std::move(spec));
 }

@@ -6,10 +6,10 @@ namespace hnv::northbound {
 
 namespace {
 
-void ensure_ms_vtep(ovs::OvsdbServer& server, const std::string& host_name) {
+void ensure_switch(ovs::OvsdbServer& server, const char* database, const std::string& host_name) {
     Operations operations;
-    const auto global = first_row(server, "ms_vtep", "Global");
-    const auto physical_switch = first_row(server, "ms_vtep", "Physical_Switch");
+    const auto global = first_row(server, database, "Global");
+    const auto physical_switch = first_row(server, database, "Physical_Switch");
     Json::Value name;
     name["name"] = host_name;
     if (physical_switch) {
@@ -24,7 +24,7 @@ void ensure_ms_vtep(ovs::OvsdbServer& server, const std::string& host_name) {
             operations.insert("Global", row);
         }
     }
-    operations.commit(server, "ms_vtep", "the rows of this host");
+    operations.commit(server, database, "the rows of this host");
 }
 
 void ensure_single(ovs::OvsdbServer& server, const std::string& database,
@@ -50,7 +50,9 @@ std::optional<Uuid> first_row(const ovs::OvsdbServer& server, std::string_view d
 }
 
 void ensure_own_rows(ovs::OvsdbServer& server, const std::string& host_name) {
-    ensure_ms_vtep(server, host_name);
+    for (const char* database : {"ms_vtep", "hardware_vtep"}) {
+        ensure_switch(server, database, host_name);
+    }
     ensure_single(server, "ms_firewall", "FW_Global");
     ensure_single(server, "hnv_host", "Host");
 }

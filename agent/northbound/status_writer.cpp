@@ -183,17 +183,19 @@ void StatusWriter::write_provider_addresses(const std::vector<ProviderAddressSta
         host.commit(server_, "hnv_host", "provider address status");
     }
     std::sort(present.begin(), present.end());
-    Operations vtep;
-    server_.for_each_row("ms_vtep", "Physical_Switch", [&](const ovs::Row& row) {
-        const auto before = row.strings("tunnel_ips");
-        if (std::vector<std::string>(before.begin(), before.end()) != present) {
-            Json::Value values;
-            values["tunnel_ips"] = json_set({present.begin(), present.end()});
-            vtep.update("Physical_Switch", row.uuid(), values);
+    for (const char* database : {"ms_vtep", "hardware_vtep"}) {
+        Operations vtep;
+        server_.for_each_row(database, "Physical_Switch", [&](const ovs::Row& row) {
+            const auto before = row.strings("tunnel_ips");
+            if (std::vector<std::string>(before.begin(), before.end()) != present) {
+                Json::Value values;
+                values["tunnel_ips"] = json_set({present.begin(), present.end()});
+                vtep.update("Physical_Switch", row.uuid(), values);
+            }
+        });
+        if (!vtep.empty()) {
+            vtep.commit(server_, database, "tunnel_ips");
         }
-    });
-    if (!vtep.empty()) {
-        vtep.commit(server_, "ms_vtep", "tunnel_ips");
     }
 }
 

@@ -30,6 +30,7 @@ FlowSet compile(const policy::HostView& host) {
     nat_host(cookie, out);
     insertion_host(cookie, out);
     firewall_host(cookie, out);
+    audit_host(host, out);
     router_host(cookie, out);
     route_host(cookie, out);
     resolve_host(cookie, out);
@@ -47,7 +48,10 @@ FlowSet compile(const policy::PortView& port) {
     FlowSet out;
     const std::uint64_t cookie = cookie_of(policy::ObjectKind::Port, tell_of(port.name));
     classify_port(port, cookie, out);
-    if (port.active) {
+    if (port.active && port.vtep) {
+        vtep_port(port, cookie, out);
+        local_port(port, cookie, out);
+    } else if (port.active) {
         guard_port(port, cookie, out);
         neighbour_port(port, cookie, out);
         firewall_port(port, cookie, out);

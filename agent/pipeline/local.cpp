@@ -6,6 +6,9 @@ namespace hnv::pipeline {
 
 void local_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
     for (const policy::Attachment& attachment : port.attachments) {
+        if (attachment.mac == MacAddress{}) {
+            continue;  // Not known: broadcast and multicast alone reach it.
+        }
         StageFlow flow(Table::Local, priority::kNormal);
         flow.match(Reg::Vsid, attachment.vsid);
         flow->match_eth_dst(attachment.mac);

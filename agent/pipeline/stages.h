@@ -57,6 +57,12 @@ void firewall_rules(const policy::RulesView& view, FlowSet& out);
 // Of the flows of a rule, by its id: those of a group of ports, or of one port.
 [[nodiscard]] std::uint64_t rule_cookie(bool shared, std::string_view rule_id);
 
+// audit.cpp
+void audit_host(const policy::HostView& host, FlowSet& out);
+
+// vtep_port.cpp: of a port of hardware_vtep, instead of guard, neighbour and firewall
+void vtep_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
+
 // router.cpp
 void router_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, FlowSet& out);
 void router_host(std::uint64_t cookie, FlowSet& out);

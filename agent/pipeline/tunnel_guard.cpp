@@ -2,6 +2,7 @@
 // address that the policy knows for the virtual network: of the subnet, or, since the distributed
 // router sends into every subnet of its network, of any of them. By either encapsulation: that is
 // the destination's to choose.
+#include "ovs-integration/wire.h"
 #include "pipeline/stages.h"
 
 namespace hnv::pipeline {
@@ -18,6 +19,14 @@ void accept(policy::NetworkKey network, const IpAddress& pa, std::uint64_t cooki
 
 void tunnel_guard_peer(const policy::PeerView& peer, std::uint64_t cookie, FlowSet& out) {
     accept(peer.network, peer.pa, cookie, out);
+    if (peer.vtep) {
+        StageFlow discovery(Table::TunnelGuard, priority::kSolicitation);
+        discovery->match_metadata(peer.network)
+            .match_tun_src(peer.pa)
+            .match_eth_type(wire::kIpv6)
+            .match_ip_proto(wire::kIcmpv6);
+        discovery.go(Table::Returning, out, cookie);
+    }
 }
 
 void tunnel_guard_router(const policy::RouterView& router, std::uint64_t cookie, FlowSet& out) {

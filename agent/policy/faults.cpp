@@ -28,8 +28,43 @@ SourceTableName name_of(SourceTable table) {
             return {"hnv_host", "Provider_Address"};
         case SourceTable::HostPortSettings:
             return {"hnv_host", "Port_Settings"};
+        case SourceTable::VtepPhysicalPort:
+            return {"hardware_vtep", "Physical_Port"};
+        case SourceTable::VtepLogicalSwitch:
+            return {"hardware_vtep", "Logical_Switch"};
+        case SourceTable::VtepUcastMacsRemote:
+            return {"hardware_vtep", "Ucast_Macs_Remote"};
+        case SourceTable::VtepMcastMacsRemote:
+            return {"hardware_vtep", "Mcast_Macs_Remote"};
+        case SourceTable::VtepPhysicalLocatorSet:
+            return {"hardware_vtep", "Physical_Locator_Set"};
+        case SourceTable::VtepPhysicalLocator:
+            return {"hardware_vtep", "Physical_Locator"};
+        case SourceTable::VtepAcl:
+            return {"hardware_vtep", "ACL"};
+        case SourceTable::VtepAclEntry:
+            return {"hardware_vtep", "ACL_entry"};
     }
     return {"", ""};
+}
+
+SourceTable vtep_twin(SourceTable table) {
+    switch (table) {
+        case SourceTable::MsVtepPhysicalPort:
+            return SourceTable::VtepPhysicalPort;
+        case SourceTable::MsVtepLogicalSwitch:
+            return SourceTable::VtepLogicalSwitch;
+        case SourceTable::MsVtepUcastMacsRemote:
+            return SourceTable::VtepUcastMacsRemote;
+        case SourceTable::MsVtepMcastMacsRemote:
+            return SourceTable::VtepMcastMacsRemote;
+        case SourceTable::MsVtepPhysicalLocatorSet:
+            return SourceTable::VtepPhysicalLocatorSet;
+        case SourceTable::MsVtepPhysicalLocator:
+            return SourceTable::VtepPhysicalLocator;
+        default:
+            return table;
+    }
 }
 
 const char* to_string(FaultKey key) {
@@ -72,6 +107,12 @@ const char* to_string(FaultKey key) {
             return "replication-limit";
         case FaultKey::UnderlayMtu:
             return "underlay-mtu";
+        case FaultKey::AclEntry:
+            return "acl-entry";
+        case FaultKey::AclIncomplete:
+            return "acl-incomplete";
+        case FaultKey::AclBinding:
+            return "acl-binding";
         case FaultKey::SwitchRejected:
             return "switch-rejected";
     }

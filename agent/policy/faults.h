@@ -38,6 +38,9 @@ enum class FaultKey : std::uint8_t {
     NextHopUnmapped,
     ReplicationLimit,
     UnderlayMtu,
+    AclEntry,
+    AclIncomplete,
+    AclBinding,
     SwitchRejected,
 };
 inline constexpr std::array kFaultKeys{
@@ -47,7 +50,8 @@ inline constexpr std::array kFaultKeys{
     FaultKey::PortDuplicate,   FaultKey::PortAddressUnknown, FaultKey::RuleSyntax,
     FaultKey::RulePriority,    FaultKey::SubnetTwoRouters,   FaultKey::SubnetVlan,
     FaultKey::RouterKey,       FaultKey::NextHopUnmapped,    FaultKey::ReplicationLimit,
-    FaultKey::UnderlayMtu,     FaultKey::SwitchRejected,
+    FaultKey::UnderlayMtu,     FaultKey::AclEntry,           FaultKey::AclIncomplete,
+    FaultKey::AclBinding,      FaultKey::SwitchRejected,
 };
 [[nodiscard]] const char* to_string(FaultKey key);
 // The row is in conflict with another that was there before it: which of the two is in force must

@@ -42,7 +42,8 @@ void Model::clear_faults(const RowRef& row) {
     using enum FaultKey;
     for (const FaultKey key : {VsidDuplicate, MappingConflict, CaConflict, SubnetTwoRouters,
                                PortNoAcl, PortUnbound, PortDuplicate, PortAddressUnknown,
-                               RulePriority, NextHopUnmapped, PaMissing, SubnetVlan}) {
+                               RulePriority, NextHopUnmapped, PaMissing, SubnetVlan,
+                               AclIncomplete, AclBinding}) {
         faults_.set(row, key, std::nullopt);
     }
 }
@@ -51,24 +52,30 @@ void Model::remove(const RowRef& row) {
     clear_faults(row);
     switch (row.table) {
         case SourceTable::MsVtepLogicalSwitch:
+        case SourceTable::VtepLogicalSwitch:
             remove_subnet(row.uuid);
             break;
         case SourceTable::MsVtepLogicalRouter:
             remove_router(row.uuid);
             break;
         case SourceTable::MsVtepPhysicalLocator:
+        case SourceTable::VtepPhysicalLocator:
             remove_locator(row.uuid);
             break;
         case SourceTable::MsVtepUcastMacsRemote:
+        case SourceTable::VtepUcastMacsRemote:
             remove_mapping(row.uuid);
             break;
         case SourceTable::MsVtepMcastMacsRemote:
+        case SourceTable::VtepMcastMacsRemote:
             remove_group(row.uuid);
             break;
         case SourceTable::MsVtepPhysicalLocatorSet:
+        case SourceTable::VtepPhysicalLocatorSet:
             remove_locator_set(row.uuid);
             break;
         case SourceTable::MsVtepPhysicalPort:
+        case SourceTable::VtepPhysicalPort:
             remove_port(row.uuid);
             break;
         case SourceTable::MsFirewallRules:
@@ -80,10 +87,17 @@ void Model::remove(const RowRef& row) {
         case SourceTable::HostPortSettings:
             remove_settings(row.uuid);
             break;
+        case SourceTable::VtepAcl:
+            remove_acl(row.uuid);
+            break;
+        case SourceTable::VtepAclEntry:
+            remove_acl_entry(row.uuid);
+            break;
         case SourceTable::MsVtepGlobal:
         case SourceTable::MsVtepPhysicalSwitch:
             break;  // The agent's own rows.
     }
+    vtep_rows_.erase(row.uuid);
 }
 
 void Model::set_tunnel_ports(const TunnelPorts& ports) {
@@ -97,6 +111,13 @@ void Model::set_tunnel_ports(const TunnelPorts& ports) {
     }
 }
 
+void Model::set_host_settings(const HostSettingsSpec& settings) {
+    if (settings != host_settings_) {
+        host_settings_ = settings;
+        touch(ObjectKind::Host, 0);
+    }
+}
+
 std::vector<ObjectId> Model::commit() {
     resolve_groups();
     // Ports come after the subnets and mappings that they are made of; records that
@@ -105,6 +126,7 @@ std::vector<ObjectId> Model::commit() {
     resolve_subnets(subnets);
     resolve_macs();
     resolve_cas();
+    resolve_acls();
     resolve_rules();
     resolve_ports();
     for (const ObjectId& id : touched_) {
@@ -149,7 +171,7 @@ std::optional<RowRef> Model::row_of(const ObjectId& id) const {
     if (id.kind == ObjectKind::Port) {
         const auto port = ports_by_number_.find(id.owner);
         if (port != ports_by_number_.end() && port->second->specs.row()) {
-            return RowRef{SourceTable::MsVtepPhysicalPort, *port->second->specs.row()};
+            return ref(SourceTable::MsVtepPhysicalPort, *port->second->specs.row());
         }
         return std::nullopt;
     }
@@ -172,16 +194,16 @@ std::optional<RowRef> Model::row_of(const ObjectId& id) const {
         if (first == subnet->second->by_mac.end()) {
             return std::nullopt;
         }
-        return RowRef{SourceTable::MsVtepUcastMacsRemote, first->second->row};
+        return ref(SourceTable::MsVtepUcastMacsRemote, first->second->row);
     }
-    return RowRef{SourceTable::MsVtepLogicalSwitch, subnet->second->row};
+    return ref(SourceTable::MsVtepLogicalSwitch, subnet->second->row);
 }
 
 std::vector<RowRef> Model::rows() const {
     std::vector<RowRef> rows;
-    const auto add = [&rows](SourceTable table, const auto& records) {
+    const auto add = [&](SourceTable table, const auto& records) {
         for (const auto& [uuid, record] : records) {
-            rows.push_back({table, uuid});
+            rows.push_back(ref(table, uuid));
         }
     };
     add(SourceTable::MsVtepLogicalSwitch, subnets_);
@@ -196,6 +218,8 @@ std::vector<RowRef> Model::rows() const {
     });
     add(SourceTable::HostProviderAddress, provider_addresses_);
     add(SourceTable::HostPortSettings, settings_rows_);
+    add(SourceTable::VtepAcl, acls_);
+    add(SourceTable::VtepAclEntry, acl_entries_);
     return rows;
 }
 

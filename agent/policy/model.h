@@ -93,9 +93,15 @@ class Model {
     void put(const Uuid& row, PortSettingsSpec spec);
     void put(const Uuid& row, ProviderAddressSpec spec);
     void put(const Uuid& row, RuleSpec spec);
+    void put(const Uuid& row, const AclEntrySpec& spec);
+    void put(const Uuid& row, AclSpec spec);
+    // Before its put(): a row of hardware_vtep. Of those that nothing is said of, tables that both
+    // databases have are ms_vtep's.
+    void note_vtep(const Uuid& row) { vtep_rows_.insert(row); }
     void remove(const RowRef& row);
     void set_router_mac(const MacAddress& mac);
     void set_tunnel_ports(const TunnelPorts& ports);
+    void set_host_settings(const HostSettingsSpec& settings);
     // All provider addresses that the host carries now, whoever made them.
     void set_carried_addresses(std::vector<CarriedAddress> carried);
     // The ports that lead to the uplinks of vlan_uplinks().
@@ -108,6 +114,7 @@ class Model {
 
     // --- views, as of the last commit; nullopt: the object owns no flows ---
     [[nodiscard]] HostView host() const;
+    [[nodiscard]] const HostSettingsSpec& host_settings() const { return host_settings_; }
     [[nodiscard]] std::optional<PortView> port(const ObjectId& id) const;
     [[nodiscard]] std::optional<SubnetView> subnet(const ObjectId& id) const;
     [[nodiscard]] std::optional<PeerView> peer(const ObjectId& id) const;
@@ -242,9 +249,22 @@ class Model {
                      const std::string& reason);
     void check_port_rows(const PortRecord& port);
 
+    // model_acls.cpp
+    void remove_acl_entry(const Uuid& row);
+    void remove_acl(const Uuid& row);
+    void resolve_acls();
+    void bind_acls(PortRecord& port);
+    [[nodiscard]] std::vector<AclEntrySpec> acl_of(const PortRecord& port,
+                                                   std::uint16_t vlan) const;
+    [[nodiscard]] static std::string unused_acls(const PortRecord& port);
+
     // model_rules.cpp
     void resolve_rules();
 
+    // The row of a table that both ms_vtep and hardware_vtep have.
+    [[nodiscard]] RowRef ref(SourceTable ms_table, const Uuid& row) const {
+        return {vtep_rows_.contains(row) ? vtep_twin(ms_table) : ms_table, row};
+    }
     void clear_faults(const RowRef& row);
     void touch(ObjectKind kind, std::uint32_t owner, std::uint64_t detail = 0);
 
@@ -269,8 +289,12 @@ class Model {
     std::unordered_map<Uuid, std::string> port_rows_;      // Physical_Port row → name.
     std::unordered_map<Uuid, std::string> settings_rows_;  // Port_Settings row → name.
     RuleBook rules_;
+    std::unordered_map<Uuid, AclRecord> acls_;
+    std::unordered_map<Uuid, AclEntryRecord> acl_entries_;
+    std::unordered_set<Uuid> vtep_rows_;  // Of tables that ms_vtep has as well.
     MacAddress router_mac_ = kDefaultRouterMac;
     TunnelPorts tunnels_;
+    HostSettingsSpec host_settings_;
     std::vector<CarriedAddress> carried_;  // Ascending.
     std::map<std::string, VlanUplink> vlan_uplinks_;
     std::set<std::pair<std::string, Uuid>> vlans_by_uplink_;  // Rows of subnets that are VLANs.
@@ -281,6 +305,7 @@ class Model {
     std::unordered_set<SubnetRecord*> touched_subnets_;
     std::unordered_set<SubnetRecord*> touched_groups_;
     std::set<std::pair<SubnetRecord*, IpAddress>> touched_cas_;
+    std::unordered_set<Uuid> touched_acls_;
     std::set<PortRecord*> touched_ports_;
     std::map<std::string, PortStatus> changed_ports_;
 };

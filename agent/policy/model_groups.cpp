@@ -96,7 +96,7 @@ void Model::resolve_groups() {
 
 void Model::check_group(const std::optional<MacAddress>& mac, const Claims<Uuid>& claims) {
     for (const auto& [row, set] : claims.all()) {
-        faults_.set({SourceTable::MsVtepMcastMacsRemote, row}, FaultKey::MappingConflict,
+        faults_.set(ref(SourceTable::MsVtepMcastMacsRemote, row), FaultKey::MappingConflict,
                     row == claims.row()
                         ? std::nullopt
                         : std::optional("another row of this subnet already says where " +

@@ -114,7 +114,7 @@ void Model::put(const Uuid& row, const MappingSpec& spec) {
             mapping.subnet->row == spec.subnet && mapping.mac == spec.mac && mapping.ca == spec.ca;
         if (!same_place) {
             remove_mapping(row);
-            faults_.set({SourceTable::MsVtepUcastMacsRemote, row}, FaultKey::CaConflict,
+            faults_.set(ref(SourceTable::MsVtepUcastMacsRemote, row), FaultKey::CaConflict,
                         std::nullopt);  // It may have no CA now.
         } else {
             if (mapping.locator->row != spec.locator) {
@@ -291,7 +291,7 @@ std::vector<IpAddress> Model::cas_of(const MappingRecord& first) {
 
 void Model::check_mac(MappingRecord& first) {
     for (MappingRecord* each = &first; each != nullptr; each = each->next_of_mac) {
-        faults_.set({SourceTable::MsVtepUcastMacsRemote, each->row}, FaultKey::MappingConflict,
+        faults_.set(ref(SourceTable::MsVtepUcastMacsRemote, each->row), FaultKey::MappingConflict,
                     agrees_on_mac(*each)
                         ? std::nullopt
                         : std::optional(each->mac.to_string() +
@@ -309,7 +309,7 @@ void Model::check_ca(MappingRecord& first, const MappingRecord* owner) {
     for (MappingRecord* each = &first; each != nullptr; each = each->next_of_ca) {
         const bool valid = in_force(*each);
         faults_.set(
-            {SourceTable::MsVtepUcastMacsRemote, each->row}, FaultKey::CaConflict,
+            ref(SourceTable::MsVtepUcastMacsRemote, each->row), FaultKey::CaConflict,
             valid || !agrees_on_mac(*each)
                 ? std::nullopt
                 : std::optional(each->ca->to_string() + " in this subnet is already mapped to " +
@@ -440,7 +440,7 @@ std::optional<PeerView> Model::peer(const ObjectId& id) const {
             return std::nullopt;
         }
     }
-    return PeerView{entry->second->spec->vsid, pa};
+    return PeerView{entry->second->spec->vsid, pa, vtep_rows_.contains(entry->second->row)};
 }
 
 std::optional<MacView> Model::mac(const ObjectId& id) const {

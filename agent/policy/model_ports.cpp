@@ -39,7 +39,7 @@ void Model::remove_port(const Uuid& row) {
     PortRecord& port = port_record(known->second);
     port_rows_.erase(known);
     port.specs.remove(row);
-    clear_faults({SourceTable::MsVtepPhysicalPort, row});
+    clear_faults(ref(SourceTable::MsVtepPhysicalPort, row));
     touch_port(port);
 }
 
@@ -90,6 +90,7 @@ void Model::set_interfaces(const std::vector<InterfaceSpec>& interfaces) {
 }
 
 void Model::bind_port(PortRecord& port) {
+    bind_acls(port);
     std::map<std::uint16_t, SubnetRecord*> wanted;
     if (const PortSpec* spec = port.specs.spec()) {
         for (const auto& [vlan, subnet_row] : spec->vlan_bindings) {
@@ -130,6 +131,10 @@ void Model::touch_ports_of(SubnetRecord& subnet, const std::optional<MacAddress>
 // that says why.
 std::string Model::find_addresses(const PortRecord& port, const SubnetRecord& subnet,
                                   Attachment& attachment) {
+    const bool vtep = port.specs.spec()->vtep;
+    if (vtep && !port.attached_mac) {
+        return "";  // It may speak; who it is nobody knows.
+    }
     if (!port.attached_mac) {
         return "its MAC is unknown: set external_ids:attached-mac of the interface";
     }
@@ -140,12 +145,15 @@ std::string Model::find_addresses(const PortRecord& port, const SubnetRecord& su
                    other->name + ": give one of them another";
         }
     }
+    attachment.mac = *port.attached_mac;
+    if (vtep) {
+        return "";
+    }
     const auto of_mac = subnet.by_mac.find(*port.attached_mac);
     if (of_mac == subnet.by_mac.end()) {
         return "its CA is unknown: no mapping in VSID " + std::to_string(attachment.vsid) +
                " has MAC " + port.attached_mac->to_string();
     }
-    attachment.mac = *port.attached_mac;
     attachment.cas = cas_of(*of_mac->second);
     return "";
 }
@@ -190,6 +198,7 @@ Model::Trouble Model::attach(const PortRecord& port, PortView& view,
                               {},   gateways_of(*subnet), subnet->spec->vlan.has_value()};
         const std::string reason = find_addresses(port, *subnet, attachment);
         bindings.push_back({vlan, attachment.vsid, attachment.cas, subnet->row});
+        attachment.acl = acl_of(port, vlan);
         if (reason.empty()) {
             view.attachments.push_back(std::move(attachment));
         } else {
@@ -207,6 +216,8 @@ Model::Trouble Model::attach(const PortRecord& port, PortView& view,
 // is view.active.
 std::string Model::why_blocked(PortRecord& port, PortView& view,
                                std::vector<PortStatus::Binding>& bindings) {
+    const PortSpec* const spec = port.specs.spec();
+    view.vtep = spec != nullptr && spec->vtep;
     Trouble trouble = attach(port, view, bindings);
     if (port.interface && port.interface->ofport > kMaxGuestOfport) {
         view.attachments.clear();
@@ -215,7 +226,7 @@ std::string Model::why_blocked(PortRecord& port, PortView& view,
     }
     view.acl = rules_.acl(port.name);
     std::string no_acl;
-    if (!bindings.empty() && !view.acl.any) {
+    if (!view.vtep && !bindings.empty() && !view.acl.any) {
         no_acl = "no ACL: add an enabled FW_Rules row with vnic_id " + port.name;
     }
     view.active = !view.attachments.empty() && no_acl.empty();
@@ -223,6 +234,7 @@ std::string Model::why_blocked(PortRecord& port, PortView& view,
     report_port(port, FaultKey::PortUnbound, what, trouble.unbound);
     report_port(port, FaultKey::PortAddressUnknown, what, trouble.unknown);
     report_port(port, FaultKey::PortNoAcl, what, no_acl);
+    report_port(port, FaultKey::AclBinding, ": ", unused_acls(port));
     return !trouble.unbound.empty()   ? trouble.unbound
            : !trouble.unknown.empty() ? trouble.unknown
                                       : no_acl;
@@ -234,7 +246,7 @@ void Model::report_port(const PortRecord& port, FaultKey key, const std::string&
                         const std::string& reason) {
     if (const auto row = port.specs.row()) {
         faults_.set(
-            {SourceTable::MsVtepPhysicalPort, *row}, key,
+            ref(SourceTable::MsVtepPhysicalPort, *row), key,
             reason.empty() || !port.interface ? std::nullopt
                                               : std::optional("port " + port.name + what + reason));
     }
@@ -245,13 +257,13 @@ void Model::check_port_rows(const PortRecord& port) {
         const bool in_force = row == port.specs.row();
         if (!in_force) {
             // What the port lacks is told at the row in force (report_port()).
-            for (const FaultKey key :
-                 {FaultKey::PortNoAcl, FaultKey::PortUnbound, FaultKey::PortAddressUnknown}) {
-                faults_.set({SourceTable::MsVtepPhysicalPort, row}, key, std::nullopt);
+            for (const FaultKey key : {FaultKey::PortNoAcl, FaultKey::PortUnbound,
+                                       FaultKey::PortAddressUnknown, FaultKey::AclBinding}) {
+                faults_.set(ref(SourceTable::MsVtepPhysicalPort, row), key, std::nullopt);
             }
         }
         const bool beaten = !in_force && !spec.vlan_bindings.empty();
-        faults_.set({SourceTable::MsVtepPhysicalPort, row}, FaultKey::PortDuplicate,
+        faults_.set(ref(SourceTable::MsVtepPhysicalPort, row), FaultKey::PortDuplicate,
                     beaten ? std::optional("another Physical_Port is named " + port.name +
                                            " and is in force; delete one of the two")
                            : std::nullopt);

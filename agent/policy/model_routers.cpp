@@ -173,7 +173,7 @@ void Model::note_routed(SubnetRecord& subnet) {
         note_network(subnet, network_of(subnet));
     }
     if (!routed) {
-        faults_.set({SourceTable::MsVtepLogicalSwitch, subnet.row}, FaultKey::NextHopUnmapped,
+        faults_.set(ref(SourceTable::MsVtepLogicalSwitch, subnet.row), FaultKey::NextHopUnmapped,
                     std::nullopt);
     }
     if (routed != subnet.routed) {
@@ -218,7 +218,7 @@ void Model::check_routes(RouterRecord& router) {
     faults_.set({SourceTable::MsVtepLogicalRouter, router.row}, FaultKey::NextHopUnmapped,
                 router.spec.enabled ? unresolved(router.spec.static_routes) : std::nullopt);
     for (const SubnetRecord* subnet : subnets_of(router)) {
-        faults_.set({SourceTable::MsVtepLogicalSwitch, subnet->row}, FaultKey::NextHopUnmapped,
+        faults_.set(ref(SourceTable::MsVtepLogicalSwitch, subnet->row), FaultKey::NextHopUnmapped,
                     unresolved(subnet->spec->static_routes));
     }
 }

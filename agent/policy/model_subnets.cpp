@@ -82,7 +82,7 @@ void Model::remove_subnet(const Uuid& row) {
     std::erase(subnets_by_vsid_[vsid], &subnet);
     if (subnet.spec->vlan) {
         vlans_by_uplink_.erase({subnet.spec->vlan->uplink, row});
-        faults_.set({SourceTable::MsVtepLogicalSwitch, row}, FaultKey::SubnetVlan, std::nullopt);
+        faults_.set(ref(SourceTable::MsVtepLogicalSwitch, row), FaultKey::SubnetVlan, std::nullopt);
     }
     subnet.spec.reset();
     touched_subnets_.insert(&subnet);
@@ -101,7 +101,7 @@ void Model::elect(std::uint32_t vsid) {
     }
     bool first = true;
     for (SubnetRecord* subnet : entry->second) {
-        const RowRef row{SourceTable::MsVtepLogicalSwitch, subnet->row};
+        const RowRef row = ref(SourceTable::MsVtepLogicalSwitch, subnet->row);
         if (first && !subnet->in_force) {
             subnet->in_force = true;
             touch_all_of(*subnet);
@@ -210,7 +210,7 @@ void Model::set_vlan_uplinks(std::map<std::string, VlanUplink> uplinks) {
 void Model::check_vlan(const SubnetRecord& subnet) {
     const auto uplink = vlan_uplinks_.find(subnet.spec->vlan->uplink);
     const std::string problem = uplink == vlan_uplinks_.end() ? "" : uplink->second.problem;
-    faults_.set({SourceTable::MsVtepLogicalSwitch, subnet.row}, FaultKey::SubnetVlan,
+    faults_.set(ref(SourceTable::MsVtepLogicalSwitch, subnet.row), FaultKey::SubnetVlan,
                 problem.empty() ? std::nullopt : std::optional(problem));
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "policy/acl.h"
 #include "policy/specs.h"
 
 namespace hnv::policy {
@@ -55,6 +56,7 @@ struct HostView {
     // Of the underlay: the longest IP packet, by its version; 0: not known.
     unsigned mtu_v4 = 0;
     unsigned mtu_v6 = 0;
+    std::optional<std::uint32_t> audit_limit_pps{};
 };
 
 // A port in one virtual subnet: untagged, or in a VLAN of a trunking guest.
@@ -72,6 +74,7 @@ struct Attachment {
     std::vector<IpAddress> cas;
     std::optional<Router> router{};  // nullopt: nothing routes the subnet.
     bool bridged = false;            // The subnet is a VLAN, where others answer ARP and ND too.
+    std::vector<AclEntrySpec> acl{};  // Of a port of hardware_vtep, in the order of matching.
 };
 
 // A port has a connection tracking zone of its own number; above this there are other zones.
@@ -115,6 +118,9 @@ struct Acl {
 struct PortView {
     std::string name;
     std::uint32_t ofport = 0;
+    // Of hardware_vtep: any source, ARP as all frames, the attachments' ACLs instead of `rules`. The
+    // MAC of an attachment may be unknown (zero), it has no CAs.
+    bool vtep = false;
     bool active = false;  // Not active: plugged, but nothing passes. The rest is then not set.
     std::vector<Attachment> attachments;  // By VLAN; each in a subnet of its own.
     // The routing compartments (pkt_mark) of the provider addresses that the port sends from.
@@ -190,6 +196,7 @@ struct SubnetView {
 struct PeerView {
     NetworkKey network = 0;
     IpAddress pa;
+    bool vtep = false;  // A subnet of hardware_vtep: neighbour discovery crosses its tunnels.
 };
 
 struct MacView {

@@ -127,6 +127,16 @@ struct SubnetRecord {
     NetworkKey network = 0;
 };
 
+struct AclEntryRecord {
+    std::optional<AclEntrySpec> spec;
+    std::set<Uuid> acls;  // Those that name it.
+};
+
+struct AclRecord {
+    std::optional<AclSpec> spec;
+    std::set<PortRecord*> ports;  // Those that it is bound to.
+};
+
 struct PortRecord {
     std::uint32_t number = 0;
     std::string name;
@@ -136,6 +146,7 @@ struct PortRecord {
     std::optional<MacAddress> attached_mac;  // Of the interface, parsed.
     // Derived.
     std::map<std::uint16_t, SubnetRecord*> subnets;  // By VLAN.
+    std::map<std::uint16_t, Uuid> acls;              // By VLAN; 0: of all others.
     std::optional<MacAddress> bound_mac;             // `attached_mac` when it was bound to them.
     PortStatus status;
     std::optional<PortView> view;

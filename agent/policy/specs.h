@@ -30,6 +30,14 @@ enum class SourceTable : std::uint8_t {
     MsFirewallRules,
     HostProviderAddress,
     HostPortSettings,
+    VtepPhysicalPort,
+    VtepLogicalSwitch,
+    VtepUcastMacsRemote,
+    VtepMcastMacsRemote,
+    VtepPhysicalLocatorSet,
+    VtepPhysicalLocator,
+    VtepAcl,
+    VtepAclEntry,
 };
 
 struct SourceTableName {
@@ -37,6 +45,9 @@ struct SourceTableName {
     std::string_view table;
 };
 [[nodiscard]] SourceTableName name_of(SourceTable table);
+// The table of hardware_vtep that says the same as this one of ms_vtep; the table itself if none
+// does.
+[[nodiscard]] SourceTable vtep_twin(SourceTable table);
 
 struct RowRef {
     SourceTable table{};
@@ -127,6 +138,8 @@ struct MappingSpec {
 struct PortSpec {
     std::string name;
     std::map<std::uint16_t, Uuid> vlan_bindings;  // VLAN (0: untagged) → Logical_Switch.
+    bool vtep = false;                            // Of hardware_vtep.
+    std::map<std::uint16_t, Uuid> acl_bindings{};  // VLAN (0: all of the port) → ACL.
     bool operator==(const PortSpec&) const = default;
 };
 
@@ -138,6 +151,18 @@ struct PortSettingsSpec {
     std::optional<std::uint32_t> arp_limit_pps;
     std::optional<IpAddress> provider_address{};
     bool operator==(const PortSettingsSpec&) const = default;
+};
+
+// Host.settings; nullopt: the default.
+inline constexpr std::uint64_t kMinAuditLogBytes = std::uint64_t{64} << 10;
+inline constexpr std::uint64_t kMaxAuditLogBytes = std::uint64_t{16} << 30;
+inline constexpr unsigned kMinAuditLogFiles = 1;
+inline constexpr unsigned kMaxAuditLogFiles = 1000;
+struct HostSettingsSpec {
+    std::optional<std::uint32_t> audit_limit_pps{};  // Packets a second, 1 at least.
+    std::optional<std::uint64_t> audit_log_max_bytes{};
+    std::optional<unsigned> audit_log_files{};
+    bool operator==(const HostSettingsSpec&) const = default;
 };
 
 // Provider_Address.

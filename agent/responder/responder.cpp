@@ -148,22 +148,11 @@ Response respond(const ovs::PacketIn& packet_in, const policy::NeighbourTable& n
 }
 
 Responder::Responder(std::string target, const policy::NeighbourTable& neighbours)
-    : target_(std::move(target)), neighbours_(neighbours) {}
-
-Responder::~Responder() { stop(); }
-
-void Responder::start() {
-    if (!thread_) {
-        stopping_.store(false);
-        thread_.emplace("responder", [this] { run(); });
-    }
-}
-
-void Responder::stop() {
-    stopping_.store(true);
-    wake_.notify();
-    thread_.reset();
-}
+    : neighbours_(neighbours),
+      thread_(std::move(target), "responder", pipeline::kResponderControllerId,
+              [this](ovs::OpenFlowConnection& connection, const Result<ovs::Message>& message) {
+                  handle(connection, message);
+              }) {}
 
 void Responder::count(std::optional<PacketInKind> kind, Outcome outcome) {
     counts_[kind ? static_cast<std::size_t>(*kind) : 0][static_cast<std::size_t>(outcome)]
@@ -195,51 +184,12 @@ Counters Responder::counters() const {
             counted(std::nullopt, Outcome::Refused)};
 }
 
-void Responder::run() {
-    ovs::OpenFlowConnection connection(target_, "responder");
-    std::optional<std::uint64_t> set_up;  // The generation that has been asked for packet-ins.
-    while (!stopping_.load()) {
-        connection.run();
-        const bool connected = connection.connected();
-        if (connected && set_up != connection.generation()) {
-            set_up = connection.generation();
-            for (const ovs::Bytes& message :
-                 ovs::encode_packet_in_setup(pipeline::kResponderControllerId)) {
-                connection.send(message);
-            }
-        }
-        connected_.store(connected, std::memory_order_relaxed);
-        if (serve(connection)) {
-            ovs::wake_now();
-        }
-        connection.wait();
-        wake_.wait();
-        ovs::block();
-        wake_.drain();
-    }
-    connected_.store(false, std::memory_order_relaxed);
-}
-
-// True when there may be more to receive: the turn ends all the same, so that what is queued gets
-// sent and a stop is heard.
-bool Responder::serve(ovs::OpenFlowConnection& connection) {
-    for (std::size_t i = 0; i < kMessagesPerTurn; ++i) {
-        const auto message = connection.receive();
-        if (!message) {
-            return false;
-        }
-        handle(connection, *message);
-    }
-    return true;
-}
-
-void Responder::handle(ovs::OpenFlowConnection& connection, const ovs::Bytes& message) {
-    const auto decoded = ovs::decode(message);
-    if (!decoded) {
+void Responder::handle(ovs::OpenFlowConnection& connection, const Result<ovs::Message>& message) {
+    if (!message) {
         count(std::nullopt, Outcome::Unexpected);
-    } else if (std::holds_alternative<ovs::ErrorReply>(*decoded)) {
+    } else if (std::holds_alternative<ovs::ErrorReply>(*message)) {
         count(std::nullopt, Outcome::Refused);
-    } else if (const auto* packet_in = std::get_if<ovs::PacketIn>(&*decoded)) {
+    } else if (const auto* packet_in = std::get_if<ovs::PacketIn>(&*message)) {
         answer(connection, *packet_in);
     }
 }

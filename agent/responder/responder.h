@@ -5,9 +5,9 @@
 //      ▲                      │
 //      └────── packet-out ────┘      out of the port whose guest asked, and of no other
 //
-// Bounds: a turn of the loop takes kMessagesPerTurn messages; a reply that would make the send
-// queue grow beyond kSendQueueLimit bytes is dropped and counted. What a guest can send is limited
-// before, by its port's meter in the switch.
+// Bounds: those of ovs::PacketInThread; a reply that would make the send queue grow beyond
+// kSendQueueLimit bytes is dropped and counted. What a guest can send is limited before, by its
+// port's meter in the switch.
 #pragma once
 
 #include <array>
@@ -18,17 +18,15 @@
 #include <optional>
 #include <string>
 
-#include "ovs-integration/event_loop.h"
 #include "ovs-integration/openflow.h"
 #include "ovs-integration/openflow_connection.h"
-#include "ovs-integration/thread.h"
+#include "ovs-integration/packet_in_thread.h"
 #include "pipeline/layout.h"
 #include "policy/neighbours.h"
 #include "responder/frame.h"
 
 namespace hnv::responder {
 
-inline constexpr std::size_t kMessagesPerTurn = 256;
 inline constexpr std::size_t kSendQueueLimit = std::size_t{4} << 20;
 
 // What became of a packet-in or an error from the switch; other messages (echo replies, port
@@ -95,20 +93,15 @@ class Responder {
     // `target`: the bridge's management socket, "unix:<ovs-run-dir>/<bridge>.mgmt"; it need not
     // exist yet. `neighbours` outlives the responder.
     Responder(std::string target, const policy::NeighbourTable& neighbours);
-    // Stops.
-    ~Responder();
-    Responder(const Responder&) = delete;
-    Responder& operator=(const Responder&) = delete;
 
-    // start() and stop(): the thread that made the responder (see ovs::Thread for which that may
-    // be); a second call of either does nothing. stop() returns when the thread has ended.
-    void start();
-    void stop();
+    // As those of ovs::PacketInThread; the destructor stops.
+    void start() { thread_.start(); }
+    void stop() { thread_.stop(); }
 
     // Any thread. The counters are since construction, each exact, not all of one instant.
     [[nodiscard]] Counters counters() const;
     // Whether packet-ins have been asked for on a connection that lives.
-    [[nodiscard]] bool connected() const { return connected_.load(std::memory_order_relaxed); }
+    [[nodiscard]] bool connected() const { return thread_.connected(); }
 
   private:
     static constexpr std::size_t kKindCount =
@@ -118,25 +111,19 @@ class Responder {
     using OutcomeCounts = std::array<std::atomic<std::uint64_t>, kOutcomeCount>;
     using ReasonCounts = std::array<std::atomic<std::uint64_t>, kReasonCount>;
 
-    void run();
-    [[nodiscard]] bool serve(ovs::OpenFlowConnection& connection);
-    void handle(ovs::OpenFlowConnection& connection, const ovs::Bytes& message);
+    void handle(ovs::OpenFlowConnection& connection, const Result<ovs::Message>& message);
     void answer(ovs::OpenFlowConnection& connection, const ovs::PacketIn& packet_in);
     void count(std::optional<pipeline::PacketInKind> kind, Outcome outcome);
     [[nodiscard]] std::uint64_t counted(std::optional<pipeline::PacketInKind> kind,
                                         Outcome outcome) const;
     [[nodiscard]] QuestionCounters question_counters(pipeline::PacketInKind kind) const;
 
-    const std::string target_;
     const policy::NeighbourTable& neighbours_;
-    ovs::Notifier wake_;
-    std::atomic<bool> stopping_{false};
-    std::atomic<bool> connected_{false};
     // By kind (the first for those of none) and outcome; the errors that were sent by reason.
     // Written by the responder's thread only.
     std::array<OutcomeCounts, kKindCount> counts_{};
     ReasonCounts errors_sent_{};
-    std::optional<ovs::Thread> thread_;
+    ovs::PacketInThread thread_;  // Last: it uses the others.
 };
 
 }  // namespace hnv::responder

@@ -173,6 +173,46 @@ FlowSet port_trunk() {
     return with_rules(std::move(port), {allow(Direction::Outbound)});  // With connection state.
 }
 
+// A port of hardware_vtep: untagged whoever is there, in VLAN 10 with a list of each kind of entry.
+FlowSet port_vtep() {
+    using policy::AclEntrySpec;
+    PortView port;
+    port.name = "baremetal";
+    port.ofport = 5;
+    port.vtep = true;
+    port.active = true;
+    port.attachments = {{.vlan = 0, .vsid = 5, .network = 5, .mac = mac(kSqlMac), .cas = {}},
+                        {.vlan = 10, .vsid = 6, .network = 6, .mac = {}, .cas = {}}};
+    const policy::MaskedAddress net{ip("10.0.1.0"), ip("255.0.255.0")};
+    const policy::MaskedAddress net6{ip("fd00::1"), ip("ffff::ff")};
+    constexpr auto kAllow = RuleAction::Allow;
+    constexpr auto kBlock = RuleAction::Block;
+    const std::vector<AclEntrySpec> entries{
+        {.action = kBlock, .source_mac = mac(kSqlMac), .destination_mac = mac(kWebMac)},
+        {.action = kBlock, .ethertype = std::uint16_t{0x0806}},
+        {.action = kAllow, .source = net},
+        {.action = kBlock, .source = net6, .protocol = std::uint8_t{17}},
+        {.action = kAllow, .protocol = std::uint8_t{47}},
+        {.action = kAllow,
+         .destination = net,
+         .protocol = std::uint8_t{6},
+         .source_ports = policy::PortRange{1, 2},
+         .destination_ports = policy::PortRange{80, 80}},
+        {.action = kBlock, .tcp_flags = policy::TcpFlags{0x002, 0x012}},
+        {.action = kBlock, .icmp_type = std::uint8_t{8}, .icmp_code = std::uint8_t{0}},
+        {.action = kBlock, .destination_ports = policy::PortRange{53, 53}},
+        {.action = kBlock},
+    };
+    port.attachments[1].acl = entries;
+    port.attachments[1].acl.push_back(
+        {.direction = Direction::Inbound, .action = kBlock, .ethertype = std::uint16_t{0x86dd}});
+    return compile(port);
+}
+
+FlowSet peer_vtep() {
+    return compile(policy::PeerView{.network = 5, .pa = ip("192.168.2.20"), .vtep = true});
+}
+
 FlowSet port_without_address() {
     PortView port = allow_all_port();
     port.attachments[0].cas.clear();
@@ -329,6 +369,8 @@ const std::vector<GoldenCase>& golden_cases() {
         {"port_appliance", port_appliance},
         {"port_mac_spoofing", port_mac_spoofing},
         {"port_trunk", port_trunk},
+        {"port_vtep", port_vtep},
+        {"peer_vtep", peer_vtep},
         {"port_without_address", port_without_address},
         {"subnet", subnet},
         {"subnet_groups", subnet_groups},

@@ -160,7 +160,10 @@ TEST_P(Golden, CookiesCarryTheMark) {
 
 TEST_P(Golden, PrioritiesStayInTheirRange) {
     namespace priority = pipeline::priority;
-    const std::set<unsigned> states{static_cast<unsigned>(Table::FirewallOutState),
+    // With the lists of ports of hardware_vtep in the tables in which the firewall begins.
+    const std::set<unsigned> states{static_cast<unsigned>(Table::FirewallOutTrack),
+                                    static_cast<unsigned>(Table::FirewallInTrack),
+                                    static_cast<unsigned>(Table::FirewallOutState),
                                     static_cast<unsigned>(Table::FirewallInState)};
     const std::set<unsigned> rules{static_cast<unsigned>(Table::RulesOutAdmin),
                                    static_cast<unsigned>(Table::RulesOutController),

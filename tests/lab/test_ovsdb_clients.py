@@ -17,6 +17,7 @@ from hnvlab.shell import CommandError, wait_until  # noqa: E402
 
 CONTROLLER, DIAGNOSTICS = 6640, 6641
 DATABASES = {"ms_vtep", "ms_firewall", "hnv_host"}
+VTEP_SCHEMA = "/usr/share/openvswitch/vtep.ovsschema"
 
 
 def insert_router(name):
@@ -68,7 +69,7 @@ class OvsdbClients(testing.LabTestCase):
     def test_list_dbs(self):
         for port in (CONTROLLER, DIAGNOSTICS):
             listed = set(self.agent.client("list-dbs", port).stdout.split())
-            self.assertLessEqual(DATABASES | {"_Server"}, listed)
+            self.assertLessEqual(DATABASES | {"hardware_vtep", "_Server"}, listed)
 
     def test_schema_is_the_one_in_the_source(self):
         for database in DATABASES:
@@ -78,6 +79,11 @@ class OvsdbClients(testing.LabTestCase):
                 source = json.load(file)
             self.assertEqual(served["version"], source["version"])
             self.assertEqual(served["tables"].keys(), source["tables"].keys())
+
+    def test_the_vtep_schema_is_that_of_open_vswitch(self):
+        served = json.loads(self.agent.client("get-schema", DIAGNOSTICS, "hardware_vtep").stdout)
+        with open(VTEP_SCHEMA, encoding="utf-8") as file:
+            self.assertEqual(served["cksum"], json.load(file)["cksum"])
 
     def test_dump(self):
         text = self.agent.client("dump", DIAGNOSTICS, "ms_vtep", "Ucast_Macs_Remote", "-f",

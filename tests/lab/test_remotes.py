@@ -14,7 +14,7 @@ from hnvlab import netns, testing  # noqa: E402
 from hnvlab.shell import run  # noqa: E402
 
 CONTROLLER, DIAGNOSTICS = 6640, 6641
-DATABASES = {"ms_vtep", "ms_firewall", "hnv_host", "_Server"}
+DATABASES = {"ms_vtep", "ms_firewall", "hardware_vtep", "hnv_host", "_Server"}
 
 
 class RemotesTestCase(testing.LabTestCase):

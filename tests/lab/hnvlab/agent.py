@@ -26,6 +26,7 @@ class AgentControl:
         self.run_dir = os.path.join(host.directory, "agent")
         self.socket = f"unix:{self.run_dir}/db.sock"
         self.log = os.path.join(host.lab.log_dir, f"{host.name}-agent.log")
+        self.log_dir = os.path.join(host.directory, "agent-log")
         self.process = None
 
     @property
@@ -42,7 +43,7 @@ class AgentControl:
         self.process = host.lab.spawn(
             [binary("hnv-agent"), f"--db-dir={self.db_dir}", f"--run-dir={self.run_dir}",
              f"--ovs-run-dir={host.ovs_dir}", f"--name={host.name}", "--bridge=br-hnv",
-             "--datapath-type=netdev", f"--log-file={self.log}",
+             "--datapath-type=netdev", f"--log-file={self.log}", f"--log-dir={self.log_dir}",
              f"--pidfile={self.run_dir}/hnv-agent.pid", *options],
             namespace=host.namespace, log=f"{host.name}-agent.out", env=host.env)
 

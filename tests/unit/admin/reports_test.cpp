@@ -73,12 +73,14 @@ class ReportsTest : public testing::Test {
     southbound::Southbound southbound_{connection_,
                                        [](const policy::ObjectId&) { return pipeline::FlowSet{}; }};
     responder::Responder responder_{socket(), policy_.neighbours};
+    policy::PortNames names_;
+    audit::AuditLog audit_log_{socket(), names_, directory_ + "/audit.log"};
     underlay::Underlay underlay_{{"unix:" + directory_ + "/no.sock", "br-test", "netdev", ""}};
     std::vector<northbound::ProviderAddressStatus> addresses_;
     std::map<policy::ObjectId, std::string> refused_;
-    Reports reports_{Sources{policy_.model, policy_.faults, southbound_, responder_, underlay_,
-                             sequences_, server_, addresses_, refused_, "host1", "br-test", "9.9",
-                             std::chrono::steady_clock::now()}};
+    Reports reports_{Sources{policy_.model, policy_.faults, southbound_, responder_, audit_log_,
+                             underlay_, sequences_, server_, addresses_, refused_, "host1",
+                             "br-test", "9.9", std::chrono::steady_clock::now()}};
 };
 
 TEST_F(ReportsTest, TheStatusNamesTheAgentAndItsParts) {
@@ -98,9 +100,21 @@ TEST_F(ReportsTest, TheStatusNamesTheAgentAndItsParts) {
     ASSERT_EQ(status["databases"].size(), 2U);
     EXPECT_EQ(status["databases"][1]["name"], "ms_vtep");
     EXPECT_EQ(status["databases"][1]["version"], "1.1.1");
-    for (const char* part : {"arp", "nd", "icmp_errors", "responder"}) {
+    for (const char* part : {"arp", "nd", "icmp_errors", "responder", "audit_log"}) {
         EXPECT_TRUE(status[part].isObject()) << part;
     }
+}
+
+TEST(Reports, EachCounterOfTheAuditLogHasItsPlace) {
+    Json::Value status;
+    add_audit_log(status,
+                  {.written = 1, .suppressed = 2, .dropped = 3, .errors = 4, .malformed = 5});
+    const Json::Value& counters = status["audit_log"];
+    EXPECT_EQ(counters["written"].asUInt(), 1U);
+    EXPECT_EQ(counters["suppressed"].asUInt(), 2U);
+    EXPECT_EQ(counters["dropped"].asUInt(), 3U);
+    EXPECT_EQ(counters["errors"].asUInt(), 4U);
+    EXPECT_EQ(counters["malformed"].asUInt(), 5U);
 }
 
 TEST(Reports, EachCounterOfTheResponderHasItsPlace) {

@@ -21,7 +21,9 @@ TEST(Views, Status) {
         "arp": {"answered": 12, "missed": 1, "malformed": 0, "limited": 0},
         "nd": {"answered": 3, "missed": 0, "malformed": 2, "limited": 4},
         "icmp_errors": {"ttl_expired": 5, "no_route": 6, "host_unknown": 7, "too_big": 8,
-                        "suppressed": 9, "malformed": 10, "limited": 11}})");
+                        "suppressed": 9, "malformed": 10, "limited": 11},
+        "audit_log": {"written": 12, "suppressed": 13, "dropped": 14, "errors": 15,
+                      "malformed": 16}})");
     EXPECT_EQ(
         status_view(status, false),
         "healthy  hnv-agent 0.1.0 on host1, pid 12, up 1 h 1 min\n"
@@ -33,7 +35,8 @@ TEST(Views, Status) {
         "  ARP         12 answered, 1 missed, 0 malformed, 0 over the limit\n"
         "  ND          3 answered, 0 missed, 2 malformed, 4 over the limit\n"
         "  ICMP        errors sent: 5 TTL expired, 6 no route, 7 host unknown, 8 too big;\n"
-        "              not sent: 9 suppressed, 10 malformed, 11 over the limit\n");
+        "              not sent: 9 suppressed, 10 malformed, 11 over the limit\n"
+        "  audit log   12 written, 13 repeats, 14 dropped, 15 failed, 16 malformed\n");
 }
 
 TEST(Views, ProblemsComeFirst) {

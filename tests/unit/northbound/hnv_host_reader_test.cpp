@@ -122,5 +122,24 @@ TEST_F(HnvHostReaderTest, AnArpLimitIsPositiveAndOtherwiseTheDefault) {
     }
 }
 
+TEST_F(HnvHostReaderTest, SettingsOfTheAuditLog) {
+    const auto& settings = policy_->model.host_settings();
+    EXPECT_EQ(settings, policy::HostSettingsSpec{});
+    host({update("Host", R"("settings":["map",[["audit_limit_pps","5"],)"
+                         R"(["audit_log_max_bytes","1000000"],["audit_log_files","3"]]])")});
+    EXPECT_EQ(settings, (policy::HostSettingsSpec{5, 1'000'000, 3}));
+    EXPECT_EQ(policy_->model.host().audit_limit_pps, 5U);
+    // Beyond the bounds: the nearest within.
+    host({update("Host", R"("settings":["map",[["audit_limit_pps","0"],)"
+                         R"(["audit_log_max_bytes","1"],["audit_log_files","99999"]]])")});
+    EXPECT_EQ(settings, (policy::HostSettingsSpec{1, 65'536, 1000}));
+    host({update("Host", R"("settings":["map",[["audit_limit_pps","many"],)"
+                         R"(["audit_log_max_bytes","-1"],["audit_log_files",""]]])")});
+    EXPECT_EQ(settings, policy::HostSettingsSpec{});
+    host({erase("Host")});
+    EXPECT_EQ(settings, policy::HostSettingsSpec{});
+    EXPECT_THAT(fault_keys(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace hnv::northbound

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "northbound/hardware_vtep_reader.h"
 #include "northbound/hnv_host_reader.h"
 #include "northbound/ms_firewall_reader.h"
 #include "northbound/ms_vtep_reader.h"
@@ -73,7 +74,9 @@ class NorthboundTest : public testing::Test, public ovs::CommitListener {
         readers_.push_back(
             std::make_unique<MsFirewallReader>(policy_->model, policy_->faults, sink));
         readers_.push_back(std::make_unique<HnvHostReader>(policy_->model, policy_->faults, sink));
-        for (const char* database : {"hnv_host", "ms_firewall", "ms_vtep"}) {
+        readers_.push_back(
+            std::make_unique<HardwareVtepReader>(policy_->model, policy_->faults, sink));
+        for (const char* database : {"hnv_host", "ms_firewall", "hardware_vtep", "ms_vtep"}) {
             const Status opened =
                 server_->open(schema::text(database), directory_ + "/" + database + ".db");
             ASSERT_TRUE(opened) << opened.error().message();
@@ -115,6 +118,9 @@ class NorthboundTest : public testing::Test, public ovs::CommitListener {
     }
     void vtep(const std::vector<std::string>& operations) { write("ms_vtep", operations); }
     void firewall(const std::vector<std::string>& operations) { write("ms_firewall", operations); }
+    void hardware(const std::vector<std::string>& operations) {
+        write("hardware_vtep", operations);
+    }
     void host(const std::vector<std::string>& operations) { write("hnv_host", operations); }
 
     // A row: the string columns that were asked for, and its status if it has such a column.

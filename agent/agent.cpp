@@ -99,7 +99,8 @@ Status Agent::open() {
     unixctl_ = std::move(*unixctl);
     reports_ = std::make_unique<admin::Reports>(admin::Sources{
         model_, faults_, southbound_, responder_, audit_log_, underlay_, sequences_, server_,
-        provider_addresses_, refused_, config_.name, config_.bridge, config_.version, started_});
+        provider_addresses_, refused_, config_.name, config_.bridge, config_.ovs_run_dir,
+        config_.version, started_});
     add_commands();
     return {};
 }
@@ -116,6 +117,7 @@ void Agent::add_commands() {
     report("hnv/mappings", &admin::Reports::mappings);
     report("hnv/provider-addresses", &admin::Reports::provider_addresses);
     report("hnv/faults", &admin::Reports::faults);
+    report("hnv/nat", &admin::Reports::nat);
     unixctl_->add("hnv/audit", [this]() -> Result<std::string> {
         southbound_.audit();
         return std::string("reading the switch back; see hnv/status\n");
@@ -156,6 +158,11 @@ void Agent::load() {
             });
         }
     }
+    server_.for_each_row("hnv_host", "NAT", [&](const ovs::Row& row) {
+        if (late.contains(row.uuid())) {
+            on_row("hnv_host", {"NAT", row.uuid(), std::nullopt, row});
+        }
+    });
     on_commit("ms_vtep");
 }
 

@@ -189,6 +189,32 @@ FlowBuilder& FlowBuilder::resubmit(std::uint8_t table) {
     return *this;
 }
 
+namespace {
+
+void put_nat(const NatAction& nat, ofpbuf* actions) {
+    ofpact_nat* action = ofpact_put_NAT(actions);
+    if (nat.end == NatAction::End::AsKnown) {
+        return;
+    }
+    action->flags = nat.end == NatAction::End::Source ? NX_NAT_F_SRC : NX_NAT_F_DST;
+    const bool range = nat.last != nat.first;  // One address has no end, as ovs-ofctl writes it.
+    if (nat.first.is_v4()) {
+        action->range_af = AF_INET;
+        action->range.addr.ipv4.min = htonl(nat.first.v4());
+        action->range.addr.ipv4.max = range ? htonl(nat.last.v4()) : 0;
+    } else {
+        action->range_af = AF_INET6;
+        action->range.addr.ipv6.min = to_in6(nat.first);
+        action->range.addr.ipv6.max = range ? to_in6(nat.last) : in6_addr{};
+    }
+    if (nat.ports) {
+        action->range.proto.min = nat.ports->first;
+        action->range.proto.max = nat.ports->last == nat.ports->first ? 0 : nat.ports->last;
+    }
+}
+
+}  // namespace
+
 FlowBuilder& FlowBuilder::ct(const CtAction& action) {
     ofpbuf* actions = &impl_->actions;
     // What comes before is hidden, so that the actions nested in ct() can be measured.
@@ -200,9 +226,12 @@ FlowBuilder& FlowBuilder::ct(const CtAction& action) {
     ct->zone_src.field = nullptr;
     ct->alg = 0;
     ct->recirc_table = action.next_table.value_or(NX_CT_RECIRC_NONE);
-    if (action.mark || action.label) {
+    if (action.mark || action.label || action.nat) {
         const std::uint32_t header = actions->size;
         ofpbuf_pull(actions, header);
+        if (action.nat) {
+            put_nat(*action.nat, actions);
+        }
         if (action.mark) {
             mf_value mark{};
             mark.be32 = htonl(*action.mark);

@@ -49,6 +49,22 @@ enum class CtState : std::uint32_t {
     Reply = 0x08,
     Invalid = 0x10,
     Tracked = 0x20,
+    SourceTranslated = 0x40,       // snat
+    DestinationTranslated = 0x80,  // dnat
+};
+
+// ct()'s nat(): whose address a new connection's packets get, and which. Those of a connection that
+// is known are translated as it was when it was made, whatever the rest says.
+struct NatAction {
+    enum class End : std::uint8_t { AsKnown, Source, Destination };
+    struct Ports {
+        std::uint16_t first = 0;
+        std::uint16_t last = 0;
+    };
+    End end = End::AsKnown;  // AsKnown: only connections that are known; what follows is not set.
+    IpAddress first{};       // One of first..last, both of one family.
+    IpAddress last{};
+    std::optional<Ports> ports{};  // Of TCP and UDP; without, the packet's own if it is free.
 };
 
 // The ct() action.
@@ -58,6 +74,7 @@ struct CtAction {
     std::optional<std::uint8_t> next_table{};  // Recirculates there with ct_state set.
     std::optional<std::uint32_t> mark{};       // With commit: the connection's ct_mark.
     std::optional<std::uint64_t> label{};      // With commit: its ct_label's low 64 bits.
+    std::optional<NatAction> nat{};
 };
 
 // The controller() action. Every packet-in is metered: `meter` has no default on purpose.
@@ -109,6 +126,7 @@ class FlowBuilder {
     FlowBuilder& match_fragment(Fragment fragment);
     FlowBuilder& match_arp_op(std::uint16_t operation);
     FlowBuilder& match_arp_spa(const IpAddress& address);
+    FlowBuilder& match_arp_tpa(const IpPrefix& target);
     FlowBuilder& match_arp_sha(const MacAddress& mac);
     // `set` of the bits in `mask`; a bit of `mask` not in `set` must be clear.
     FlowBuilder& match_ct_state(std::uint32_t set, std::uint32_t mask);

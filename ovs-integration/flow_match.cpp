@@ -213,6 +213,12 @@ FlowBuilder& FlowBuilder::match_arp_spa(const IpAddress& address) {
     return *this;
 }
 
+FlowBuilder& FlowBuilder::match_arp_tpa(const IpPrefix& target) {
+    const std::uint32_t mask = target.length == 0 ? 0 : 0xffffffffU << (32 - target.length);
+    match_set_nw_dst_masked(&impl_->match, htonl(target.address.v4()), htonl(mask));
+    return *this;
+}
+
 FlowBuilder& FlowBuilder::match_arp_sha(const MacAddress& mac) {
     match_set_arp_sha(&impl_->match, to_ovs(mac));
     return *this;

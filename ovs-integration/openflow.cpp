@@ -159,13 +159,23 @@ Bytes encode_meter_mod(MeterCommand command, const Meter& meter, std::uint32_t x
     return finish(ofputil_encode_meter_mod(kOpenFlowVersion, &mod), xid);
 }
 
-Bytes encode_all_flows_request(std::uint32_t xid) {
+namespace {
+
+[[nodiscard]] Bytes flows_request(std::uint8_t table, std::uint32_t xid) {
     ofputil_flow_stats_request request{};
     match_init_catchall(&request.match);
     request.out_port = OFPP_ANY;
     request.out_group = OFPG_ANY;
-    request.table_id = OFPTT_ALL;
+    request.table_id = table;
     return finish(ofputil_encode_flow_stats_request(&request, kOpenFlowProtocol), xid);
+}
+
+}  // namespace
+
+Bytes encode_all_flows_request(std::uint32_t xid) { return flows_request(OFPTT_ALL, xid); }
+
+Bytes encode_table_flows_request(std::uint8_t table, std::uint32_t xid) {
+    return flows_request(table, xid);
 }
 
 Bytes encode_all_meters_request(std::uint32_t xid) {

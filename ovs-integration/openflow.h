@@ -39,6 +39,7 @@ enum class MeterCommand : std::uint8_t { Add = 0, Modify = 1, Delete = 2 };
 [[nodiscard]] Bytes encode_barrier(std::uint32_t xid);
 [[nodiscard]] Bytes encode_meter_mod(MeterCommand command, const Meter& meter, std::uint32_t xid);
 [[nodiscard]] Bytes encode_all_flows_request(std::uint32_t xid);
+[[nodiscard]] Bytes encode_table_flows_request(std::uint8_t table, std::uint32_t xid);
 [[nodiscard]] Bytes encode_all_meters_request(std::uint32_t xid);
 [[nodiscard]] Bytes encode_flush_ct_zone(std::uint16_t zone, std::uint32_t xid);
 // Makes a connection receive the packet-ins of controller() actions with this id, in the form that

@@ -37,6 +37,7 @@ struct Sources {
     const std::map<policy::ObjectId, std::string>& refused;
     std::string name;
     std::string bridge;
+    std::string ovs_run_dir;
     std::string version;
     std::chrono::steady_clock::time_point started;
 };
@@ -50,6 +51,8 @@ class Reports {
     [[nodiscard]] Json::Value mappings() const;
     [[nodiscard]] Json::Value provider_addresses() const;
     [[nodiscard]] Json::Value faults() const;
+    // nat_report.cpp
+    [[nodiscard]] Json::Value nat() const;
 
     // Host.status of hnv_host.
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> host_status() const;

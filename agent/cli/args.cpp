@@ -13,11 +13,12 @@ struct CommandName {
     Command command;
 };
 
-constexpr std::array<CommandName, 7> kCommands{{{"status", Command::Status},
+constexpr std::array<CommandName, 8> kCommands{{{"status", Command::Status},
                                                 {"ports", Command::Ports},
                                                 {"mappings", Command::Mappings},
                                                 {"provider-addresses", Command::ProviderAddresses},
                                                 {"faults", Command::Faults},
+                                                {"nat", Command::Nat},
                                                 {"apply", Command::Apply},
                                                 {"export", Command::Export}}};
 
@@ -206,6 +207,7 @@ What the agent does (--json prints the data instead of a table):
   mappings            customer address to provider address, for each virtual subnet
   provider-addresses  this host's provider addresses
   faults              rows of the policy that could not be realised, and why
+  nat                 external addresses at gateway ports, their connections and drops
 
 The policy, written and read over OVSDB:
   apply FILE          make the databases equal to a policy file ("-": standard input)

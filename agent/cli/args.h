@@ -20,6 +20,7 @@ enum class Command {
     Mappings,
     ProviderAddresses,
     Faults,
+    Nat,
     Apply,
     Export,
 };

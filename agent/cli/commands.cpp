@@ -6,6 +6,7 @@
 
 #include "cli/apply.h"
 #include "cli/args.h"
+#include "cli/nat_command.h"
 #include "cli/ovsdb_json.h"
 #include "cli/ovsdb_session.h"
 #include "cli/policy_export.h"
@@ -42,6 +43,18 @@ Result<Json::Value> ask_agent(const Arguments& arguments, const std::string& com
         return Error("the agent's answer to " + command + " is not JSON");
     }
     return std::move(*value);
+}
+
+int show_nat(const Arguments& arguments, const Terminal& terminal) {
+    auto nat = ask_agent(arguments, "hnv/nat");
+    if (!nat) {
+        return fail(terminal, nat.error());
+    }
+    if (const Status counted = count_nat(*nat); !counted) {
+        terminal.err << "hnvctl: not counted: " << counted.error().message() << "\n";
+    }
+    terminal.out << (arguments.json ? pretty_text(*nat) : nat_view(*nat, terminal.colour));
+    return kExitOk;
 }
 
 int show(const Arguments& arguments, const Terminal& terminal, const std::string& unixctl_command,
@@ -93,6 +106,8 @@ int dispatch(const Arguments& arguments, std::string_view version, const Termina
             return show(arguments, terminal, "hnv/provider-addresses", provider_addresses_view);
         case Command::Faults:
             return show(arguments, terminal, "hnv/faults", faults_view);
+        case Command::Nat:
+            return show_nat(arguments, terminal);
         case Command::Apply: {
             const Status status = apply_file(arguments, terminal);
             return status ? kExitOk : fail(terminal, status.error());

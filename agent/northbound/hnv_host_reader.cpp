@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "northbound/nat_rows.h"
+
 namespace hnv::northbound {
 
 using policy::FaultKey;
@@ -90,6 +92,8 @@ void HnvHostReader::on_row(const ovs::RowChange& change) {
         provider_address(change);
     } else if (change.table == "Port_Settings") {
         port_settings(change);
+    } else if (change.table == "NAT") {
+        nat(change);
     } else if (change.table == "Host") {
         settings(change);
         sequence(database(), "Host", change);
@@ -115,6 +119,18 @@ void HnvHostReader::provider_address(const ovs::RowChange& change) {
         return forget(row);
     }
     Result<policy::ProviderAddressSpec> spec = parse_provider_address(*change.after);
+    if (!spec) {
+        return refuse(row, FaultKey::BadAddress, spec.error().message());
+    }
+    accept(row, FaultKey::BadAddress, *std::move(spec));
+}
+
+void HnvHostReader::nat(const ovs::RowChange& change) {
+    const RowRef row{SourceTable::HostNat, change.uuid};
+    if (!change.after) {
+        return forget(row);
+    }
+    Result<policy::NatSpec> spec = parse_nat(*change.after);
     if (!spec) {
         return refuse(row, FaultKey::BadAddress, spec.error().message());
     }

@@ -1,4 +1,4 @@
-// hnv_host: provider addresses and per-port settings.
+// hnv_host: provider addresses, per-port settings and NAT.
 #pragma once
 
 #include "northbound/reader.h"
@@ -15,6 +15,7 @@ class HnvHostReader final : public ReaderBase {
     void settings(const ovs::RowChange& change);
     void provider_address(const ovs::RowChange& change);
     void port_settings(const ovs::RowChange& change);
+    void nat(const ovs::RowChange& change);
 };
 
 }  // namespace hnv::northbound

@@ -54,6 +54,7 @@ FlowSet compile(const policy::PortView& port) {
     } else if (port.active) {
         guard_port(port, cookie, out);
         neighbour_port(port, cookie, out);
+        nat_port(port, cookie, out);
         firewall_port(port, cookie, out);
         local_port(port, cookie, out);
         icmp_error_port(port, cookie, out);

@@ -18,7 +18,8 @@
 //   FirewallIn* ─▶ Snat ─▶ Snatted ─▶ QosIn ─▶ MirrorIn ─▶ Deliver
 //   Route, Resolve, Encapsulate ─▶ IcmpError ─▶ agent: what the router tells the sender
 //
-// A packet goes to higher table numbers only. A table's miss is a drop, except where its stage says
+// A packet goes to higher table numbers only, but that NAT sends what it has committed a connection
+// for through Dnat, or Snatted, once more. A table's miss is a drop, except where its stage says
 // otherwise; each drop is a flow of its own, so that it has a counter.
 #pragma once
 
@@ -88,7 +89,8 @@ enum class Reg : unsigned {
     Routed = 10,          // 1: by the distributed router, whose MAC it is to leave with.
     MarkV4 = 11,          // The sender's routing compartments in the underlay (pkt_mark), by the
     MarkV6 = 12,          // version of IP that carries the tunnel.
-    Backend = 13,         // Which of the backends of a balanced address is to have it.
+    Backend = 13,         // Which of the backends of a balanced address is to have it. Outside of
+                          // Balance to Select: how far NAT has come with the packet.
     Judged = 14,          // OpenFlow port whose rules are asked.
     RuleGroup = 15,       // The group of ports that it shares rules with.
 };
@@ -174,7 +176,9 @@ inline constexpr std::uint16_t kResponderControllerId = 0x684e;
 inline constexpr std::uint16_t kAuditControllerId = 0x6841;
 
 // The first byte of a packet-in's userdata: what the agent is asked for. Behind it:
-//   NeighbourSolicitation: the distributed router's MAC (6 bytes; zeros in a subnet without one)
+//   ArpRequest: nothing; or the MAC that has whatever address is asked for (6 bytes)
+//   NeighbourSolicitation: the distributed router's MAC (6 bytes; zeros in a subnet without one);
+//              behind it nothing, or the MAC that has whatever address is asked for (6 bytes)
 //   IcmpError: the router's MAC, then the address that the error comes from (4 or 16 bytes; zeros:
 //              the subnet has no gateway of the family, the packet's destination is to speak)
 //   Audit: audit_userdata.h has its form

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "ovs-integration/wire.h"
+#include "pipeline/nat.h"
 #include "pipeline/stages.h"
 
 namespace hnv::pipeline {
@@ -19,6 +20,32 @@ void bridge(const policy::PortView& port, const policy::Attachment& attachment,
         flow.match(Reg::Source, port.ofport).match_vlan_of(Reg::SourceVlan, port, attachment);
         flow->match_eth_type(type);
         flow.go(Table::Returning, out, cookie);
+    }
+}
+
+// Beyond a gateway port the external addresses are the distributed router's. It has them there
+// alone: who asks by another port has no use for them.
+void external(const policy::PortView& port, const policy::Attachment& attachment,
+              std::uint32_t meter, std::uint64_t cookie, FlowSet& out) {
+    const MacAddress router = attachment.router ? attachment.router->mac : MacAddress{};
+    for (const IpPrefix& prefix : external_prefixes(attachment)) {
+        StageFlow flow(Table::Neighbour, priority::kHigh);
+        flow.match(Reg::Source, port.ofport).match_vlan_of(Reg::SourceVlan, port, attachment);
+        std::vector<std::uint8_t> userdata;
+        if (prefix.address.is_v4()) {
+            userdata = {static_cast<std::uint8_t>(PacketInKind::ArpRequest)};
+            flow->match_eth_type(wire::kArp).match_arp_op(wire::kArpRequest).match_arp_tpa(prefix);
+        } else {
+            userdata = {static_cast<std::uint8_t>(PacketInKind::NeighbourSolicitation)};
+            userdata.insert(userdata.end(), router.bytes.begin(), router.bytes.end());
+            flow->match_eth_type(wire::kIpv6)
+                .match_ip_proto(wire::kIcmpv6)
+                .match_icmp_type(wire::kNeighbourSolicitation)
+                .match_nd_target(prefix);
+        }
+        userdata.insert(userdata.end(), router.bytes.begin(), router.bytes.end());
+        flow->controller({kResponderControllerId, meter, userdata});
+        flow.end(out, cookie);
     }
 }
 
@@ -42,6 +69,7 @@ void neighbour_port(const policy::PortView& port, std::uint64_t cookie, FlowSet&
             bridge(port, attachment, cookie, out);
             continue;
         }
+        external(port, attachment, meter, cookie, out);
         std::array<std::uint8_t, 1 + 6> solicitation{
             static_cast<std::uint8_t>(PacketInKind::NeighbourSolicitation)};
         if (attachment.router) {

@@ -43,6 +43,8 @@ void qos_host(std::uint64_t cookie, FlowSet& out);
 void mirror_host(std::uint64_t cookie, FlowSet& out);
 
 // nat.cpp
+// A gateway port's; nothing for a port without translations.
+void nat_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 void nat_host(std::uint64_t cookie, FlowSet& out);
 
 // insertion.cpp

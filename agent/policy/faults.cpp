@@ -44,6 +44,8 @@ SourceTableName name_of(SourceTable table) {
             return {"hardware_vtep", "ACL"};
         case SourceTable::VtepAclEntry:
             return {"hardware_vtep", "ACL_entry"};
+        case SourceTable::HostNat:
+            return {"hnv_host", "NAT"};
     }
     return {"", ""};
 }
@@ -115,6 +117,10 @@ const char* to_string(FaultKey key) {
             return "acl-binding";
         case FaultKey::SwitchRejected:
             return "switch-rejected";
+        case FaultKey::NatPort:
+            return "nat-port";
+        case FaultKey::NatConflict:
+            return "nat-conflict";
     }
     return "";
 }
@@ -122,7 +128,7 @@ const char* to_string(FaultKey key) {
 bool is_conflict(FaultKey key) {
     return key == FaultKey::VsidDuplicate || key == FaultKey::MappingConflict ||
            key == FaultKey::CaConflict || key == FaultKey::SubnetTwoRouters ||
-           key == FaultKey::PortDuplicate;
+           key == FaultKey::PortDuplicate || key == FaultKey::NatConflict;
 }
 
 void Faults::set(const RowRef& row, FaultKey key, std::optional<std::string> message) {

@@ -42,6 +42,8 @@ enum class FaultKey : std::uint8_t {
     AclIncomplete,
     AclBinding,
     SwitchRejected,
+    NatPort,
+    NatConflict,
 };
 inline constexpr std::array kFaultKeys{
     FaultKey::BadAddress,      FaultKey::VsidRange,          FaultKey::VsidDuplicate,
@@ -51,7 +53,8 @@ inline constexpr std::array kFaultKeys{
     FaultKey::RulePriority,    FaultKey::SubnetTwoRouters,   FaultKey::SubnetVlan,
     FaultKey::RouterKey,       FaultKey::NextHopUnmapped,    FaultKey::ReplicationLimit,
     FaultKey::UnderlayMtu,     FaultKey::AclEntry,           FaultKey::AclIncomplete,
-    FaultKey::AclBinding,      FaultKey::SwitchRejected,
+    FaultKey::AclBinding,      FaultKey::SwitchRejected,     FaultKey::NatPort,
+    FaultKey::NatConflict,
 };
 [[nodiscard]] const char* to_string(FaultKey key);
 // The row is in conflict with another that was there before it: which of the two is in force must

@@ -43,7 +43,7 @@ void Model::clear_faults(const RowRef& row) {
     for (const FaultKey key : {VsidDuplicate, MappingConflict, CaConflict, SubnetTwoRouters,
                                PortNoAcl, PortUnbound, PortDuplicate, PortAddressUnknown,
                                RulePriority, NextHopUnmapped, PaMissing, SubnetVlan,
-                               AclIncomplete, AclBinding}) {
+                               AclIncomplete, AclBinding, NatPort, NatConflict}) {
         faults_.set(row, key, std::nullopt);
     }
 }
@@ -93,6 +93,9 @@ void Model::remove(const RowRef& row) {
         case SourceTable::VtepAclEntry:
             remove_acl_entry(row.uuid);
             break;
+        case SourceTable::HostNat:
+            remove_nat(row.uuid);
+            break;
         case SourceTable::MsVtepGlobal:
         case SourceTable::MsVtepPhysicalSwitch:
             break;  // The agent's own rows.
@@ -125,6 +128,7 @@ std::vector<ObjectId> Model::commit() {
     auto subnets = std::exchange(touched_subnets_, {});
     resolve_subnets(subnets);
     resolve_macs();
+    touch_nat_ports();
     resolve_cas();
     resolve_acls();
     resolve_rules();
@@ -220,6 +224,7 @@ std::vector<RowRef> Model::rows() const {
     add(SourceTable::HostPortSettings, settings_rows_);
     add(SourceTable::VtepAcl, acls_);
     add(SourceTable::VtepAclEntry, acl_entries_);
+    add(SourceTable::HostNat, nat_rows_);
     return rows;
 }
 

@@ -98,6 +98,7 @@ class Model {
     // Before its put(): a row of hardware_vtep. Of those that nothing is said of, tables that both
     // databases have are ms_vtep's.
     void note_vtep(const Uuid& row) { vtep_rows_.insert(row); }
+    void put(const Uuid& row, NatSpec spec);
     void remove(const RowRef& row);
     void set_router_mac(const MacAddress& mac);
     void set_tunnel_ports(const TunnelPorts& ports);
@@ -138,6 +139,10 @@ class Model {
     void for_each_mapping(const std::function<void(const MappingStatus&)>& visit) const;
     void for_each_provider_address(
         const std::function<void(const Uuid&, const ProviderAddressSpec&)>& visit) const;
+    // By name of the row.
+    void for_each_nat(const std::function<void(const NatStatus&)>& visit) const;
+    // The views of the ports that rows of NAT name, by name of the port.
+    void for_each_nat_port(const std::function<void(const PortView&)>& visit) const;
     // A port's rules in force, by layer, direction, priority and id.
     [[nodiscard]] std::vector<RuleSpec> rules_in_force(const std::string& port) const;
     // Ports whose status changed since the last call, by name.
@@ -265,6 +270,16 @@ class Model {
     [[nodiscard]] RowRef ref(SourceTable ms_table, const Uuid& row) const {
         return {vtep_rows_.contains(row) ? vtep_twin(ms_table) : ms_table, row};
     }
+    // model_nat.cpp
+    void remove_nat(const Uuid& row);
+    void touch_nat_ports();
+    void resolve_nat(PortRecord& port, PortView& view);
+    [[nodiscard]] std::string nat_port_problem(const PortRecord& port, const PortView& view,
+                                               const NatSpec& spec) const;
+    [[nodiscard]] bool has_ca_among(const SubnetRecord& subnet, const NatSpec& spec,
+                                    IpAddress& found) const;
+    [[nodiscard]] std::string nat_ca_problem(const PortRecord& port, const NatSpec& spec) const;
+
     void clear_faults(const RowRef& row);
     void touch(ObjectKind kind, std::uint32_t owner, std::uint64_t detail = 0);
 
@@ -288,6 +303,8 @@ class Model {
     std::unordered_map<std::uint32_t, PortRecord*> ports_by_number_;
     std::unordered_map<Uuid, std::string> port_rows_;      // Physical_Port row → name.
     std::unordered_map<Uuid, std::string> settings_rows_;  // Port_Settings row → name.
+    std::unordered_map<Uuid, std::string> nat_rows_;       // NAT row → port's name.
+    std::set<PortRecord*> nat_ports_;                      // Those that NAT rows name.
     RuleBook rules_;
     std::unordered_map<Uuid, AclRecord> acls_;
     std::unordered_map<Uuid, AclEntryRecord> acl_entries_;

@@ -283,6 +283,7 @@ void Model::resolve_port(PortRecord& port) {
     const std::string reason = why_blocked(port, view, status.bindings);
     check_port_rows(port);
     send_from(port, view, status);
+    resolve_nat(port, view);
 
     status.name = port.name;
     status.rules = port.rules;
@@ -302,6 +303,7 @@ void Model::resolve_port(PortRecord& port) {
     changed_ports_.insert_or_assign(port.name, std::move(status));
     touch(ObjectKind::Port, port.number);
     if (port.unused()) {
+        nat_ports_.erase(&port);
         ports_by_number_.erase(port.number);
         ports_.erase(std::string(port.name));
     }

@@ -59,6 +59,17 @@ struct HostView {
     std::optional<std::uint32_t> audit_limit_pps{};
 };
 
+// What customer addresses become beyond a gateway port.
+struct Translation {
+    IpPrefix internal;  // Without host bits.
+    bool is_static = false;
+    IpAddress first;  // External addresses, first..last.
+    IpAddress last;
+    std::vector<IpPrefix> external;  // The prefixes that cover just them.
+    std::optional<PortRange> ports{};
+    bool operator==(const Translation&) const = default;
+};
+
 // A port in one virtual subnet: untagged, or in a VLAN of a trunking guest.
 struct Attachment {
     // The subnet's gateways, one of each family at most.
@@ -75,6 +86,9 @@ struct Attachment {
     std::optional<Router> router{};  // nullopt: nothing routes the subnet.
     bool bridged = false;            // The subnet is a VLAN, where others answer ARP and ND too.
     std::vector<AclEntrySpec> acl{};  // Of a port of hardware_vtep, in the order of matching.
+    // Of a gateway port, ascending by their customer addresses; those of a pair after those of a
+    // pool.
+    std::vector<Translation> translations{};
 };
 
 // A port has a connection tracking zone of its own number; above this there are other zones.
@@ -217,6 +231,13 @@ struct VipView {
 };
 
 enum class PortState : std::uint8_t { Unplugged, Blocked, Active };
+
+// A row of NAT as a person sees it.
+struct NatStatus {
+    NatSpec spec;
+    std::uint32_t ofport = 0;  // Of its gateway port; 0: that is not here.
+    std::string problem;       // Why it is not in force.
+};
 
 // A port as a person sees it.
 struct PortStatus {

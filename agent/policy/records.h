@@ -143,6 +143,8 @@ struct PortRecord {
     Claims<PortSpec> specs;
     std::optional<InterfaceSpec> interface;
     Claims<PortSettingsSpec> settings;
+    Claims<NatSpec> nats;  // All of them, in order of arrival; see model_nat.cpp.
+    std::map<Uuid, std::string> nat_problems;
     std::optional<MacAddress> attached_mac;  // Of the interface, parsed.
     // Derived.
     std::map<std::uint16_t, SubnetRecord*> subnets;  // By VLAN.
@@ -154,7 +156,7 @@ struct PortRecord {
     std::size_t rules = 0;  // Rows of its ACL.
 
     [[nodiscard]] bool unused() const {
-        return specs.empty() && !interface && settings.empty() && rules == 0;
+        return specs.empty() && !interface && settings.empty() && rules == 0 && nats.empty();
     }
 };
 

@@ -38,6 +38,7 @@ enum class SourceTable : std::uint8_t {
     VtepPhysicalLocator,
     VtepAcl,
     VtepAclEntry,
+    HostNat,
 };
 
 struct SourceTableName {
@@ -206,6 +207,23 @@ struct RuleSpec {
                destination_ports.empty() && protocols.empty();
     }
     auto operator<=>(const RuleSpec&) const = default;
+};
+
+// NAT: what leaves the virtual network by a gateway port.
+struct NatSpec {
+    // The most external addresses that one row has.
+    static constexpr std::uint32_t kMaxAddresses = 65'536;
+    std::string name;
+    std::string port;                // Of the gateway port, normalized.
+    std::uint16_t vlan = 0;          // 0: untagged.
+    bool is_static = false;          // A pair: one CA, one external address, also from outside.
+    std::vector<IpPrefix> internal;  // CAs, ascending, without host bits; one at least.
+    // External addresses, first..last, of the same family, and the prefixes that cover just them.
+    IpAddress first;
+    IpAddress last;
+    std::vector<IpPrefix> external;
+    std::optional<PortRange> ports{};  // For a pool: the source ports that it gives.
+    bool operator==(const NatSpec&) const = default;
 };
 
 // A guest's interface on the integration bridge.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "ovs-integration/address.h"
 #include "policy/neighbours.h"
@@ -31,6 +32,8 @@ struct Question {
 
 // Only Verdict::Reply is said aloud: a guest must find its own address free (RFC 5227 section
 // 2.1.1, RFC 4862 section 5.4), and an unknown one silent.
+[[nodiscard]] Answer answer(const Question& question, const std::optional<MacAddress>& owner);
+// The owner being whom the policy says.
 [[nodiscard]] Answer answer(const Question& question, std::uint32_t vsid,
                             const policy::NeighbourTable& neighbours);
 

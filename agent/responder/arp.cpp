@@ -54,11 +54,22 @@ std::variant<ArpRequest, ArpError> parse_arp_request(std::span<const std::uint8_
     return request;
 }
 
+namespace {
+
+[[nodiscard]] Question question_of(const ArpRequest& request) {
+    return {request.sender_mac, IpAddress::from_v4(request.sender_ip),
+            IpAddress::from_v4(request.target_ip)};
+}
+
+}  // namespace
+
 Answer answer_arp(const ArpRequest& request, std::uint32_t vsid,
                   const policy::NeighbourTable& neighbours) {
-    return answer({request.sender_mac, IpAddress::from_v4(request.sender_ip),
-                   IpAddress::from_v4(request.target_ip)},
-                  vsid, neighbours);
+    return answer(question_of(request), vsid, neighbours);
+}
+
+Answer answer_arp(const ArpRequest& request, const MacAddress& owner) {
+    return answer(question_of(request), owner);
 }
 
 ArpReply build_arp_reply(const ArpRequest& request, const MacAddress& target_mac) {

@@ -52,6 +52,9 @@ enum class ArpError : std::uint8_t {
 [[nodiscard]] Answer answer_arp(const ArpRequest& request, std::uint32_t vsid,
                                 const policy::NeighbourTable& neighbours);
 
+// What is said when `owner` has whatever address is asked for.
+[[nodiscard]] Answer answer_arp(const ArpRequest& request, const MacAddress& owner);
+
 // The reply that `target_mac` would have sent to the requester alone, padded with zeros.
 [[nodiscard]] ArpReply build_arp_reply(const ArpRequest& request, const MacAddress& target_mac);
 

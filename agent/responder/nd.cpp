@@ -126,6 +126,10 @@ Answer answer_solicitation(const NeighbourSolicitation& solicitation, std::uint3
                   neighbours);
 }
 
+Answer answer_solicitation(const NeighbourSolicitation& solicitation, const MacAddress& owner) {
+    return answer({solicitation.sender_mac, solicitation.source, solicitation.target}, owner);
+}
+
 NeighbourAdvertisement build_neighbour_advertisement(const NeighbourSolicitation& solicitation,
                                                      const MacAddress& target_mac, bool is_router) {
     const bool to_all = solicitation.source == IpAddress();

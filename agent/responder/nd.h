@@ -57,6 +57,10 @@ enum class NdError : std::uint8_t {
                                          std::uint32_t vsid,
                                          const policy::NeighbourTable& neighbours);
 
+// What is said when `owner` has whatever address is asked for.
+[[nodiscard]] Answer answer_solicitation(const NeighbourSolicitation& solicitation,
+                                         const MacAddress& owner);
+
 // The advertisement that `target_mac` would have sent; `is_router` is its R flag. It overrides what
 // the guest has heard before (O), since the policy is the one that knows. To duplicate address
 // detection it goes to all nodes (RFC 4861 section 7.2.4), else to the sender alone.

@@ -41,24 +41,26 @@ constexpr std::uint32_t kVlanCfi = 0x1000;
     return Outcome::Missed;
 }
 
-[[nodiscard]] Outcome respond_to_arp(const ovs::PacketIn& packet_in,
+// `userdata` here and below: behind its first byte (pipeline::PacketInKind has its form).
+[[nodiscard]] Outcome respond_to_arp(const ovs::PacketIn& packet_in, View userdata,
                                      const policy::NeighbourTable& neighbours, Frame& reply) {
     const auto parsed = parse_arp_request(packet_in.packet);
     const auto* request = std::get_if<ArpRequest>(&parsed);
     if (request == nullptr) {
         return Outcome::Malformed;
     }
-    const Answer answer = answer_arp(*request, value_of(packet_in, Reg::Vsid), neighbours);
+    const Answer answer = userdata.size() == kMacLength
+                              ? answer_arp(*request, read_mac(userdata, 0))
+                              : answer_arp(*request, value_of(packet_in, Reg::Vsid), neighbours);
     if (answer.verdict == Verdict::Reply) {
         reply.append(build_arp_reply(*request, answer.mac));
     }
     return outcome_of(answer.verdict);
 }
 
-// `userdata` here and below: behind its first byte (pipeline::PacketInKind has its form).
 [[nodiscard]] Outcome respond_to_nd(const ovs::PacketIn& packet_in, View userdata,
                                     const policy::NeighbourTable& neighbours, Frame& reply) {
-    if (userdata.size() != kMacLength) {
+    if (userdata.size() != kMacLength && userdata.size() != 2 * kMacLength) {
         return Outcome::Unexpected;
     }
     const auto parsed = parse_neighbour_solicitation(packet_in.packet);
@@ -67,7 +69,9 @@ constexpr std::uint32_t kVlanCfi = 0x1000;
         return Outcome::Malformed;
     }
     const Answer answer =
-        answer_solicitation(*solicitation, value_of(packet_in, Reg::Vsid), neighbours);
+        userdata.size() == 2 * kMacLength
+            ? answer_solicitation(*solicitation, read_mac(userdata, kMacLength))
+            : answer_solicitation(*solicitation, value_of(packet_in, Reg::Vsid), neighbours);
     if (answer.verdict == Verdict::Reply) {
         const bool is_router = answer.mac == read_mac(userdata, 0);
         reply.append(build_neighbour_advertisement(*solicitation, answer.mac, is_router));
@@ -123,7 +127,7 @@ Response respond(const ovs::PacketIn& packet_in, const policy::NeighbourTable& n
     const View userdata = View(packet_in.userdata).subspan(1);
     switch (kind) {
         case PacketInKind::ArpRequest:
-            response.outcome = respond_to_arp(packet_in, neighbours, response.frame);
+            response.outcome = respond_to_arp(packet_in, userdata, neighbours, response.frame);
             break;
         case PacketInKind::NeighbourSolicitation:
             response.outcome = respond_to_nd(packet_in, userdata, neighbours, response.frame);

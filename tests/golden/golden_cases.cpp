@@ -157,6 +157,45 @@ FlowSet port_mac_spoofing() {
     return compile(port);
 }
 
+// A gateway port: a pool with a range and ports, a pair within its prefix, a pool of IPv6.
+FlowSet port_gateway() {
+    PortView port = allow_all_port();
+    port.ip_forwarding_allowed = true;
+    policy::Attachment& attachment = port.attachments[0];
+    attachment.cas = {ip("10.1.1.11"), ip("2001:db8::11")};
+    attachment.router->v6 = ip("2001:db8::1");
+    attachment.translations = {
+        {prefix("10.1.1.0/24"),
+         false,
+         ip("203.0.113.2"),
+         ip("203.0.113.4"),
+         {prefix("203.0.113.2/31"), prefix("203.0.113.4")},
+         policy::PortRange{1024, 2047}},
+        {prefix("10.1.1.12"), true, ip("203.0.113.9"), ip("203.0.113.9"), {prefix("203.0.113.9")}},
+        {prefix("2001:db8::/64"),
+         false,
+         ip("2001:db8:f::1"),
+         ip("2001:db8:f::1"),
+         {prefix("2001:db8:f::1")}}};
+    return compile(port);
+}
+
+// One that is a gateway in a VLAN only.
+FlowSet port_trunk_gateway() {
+    PortView port = allow_all_port();
+    policy::Attachment tagged = port.attachments[0];
+    tagged.vlan = 10;
+    tagged.vsid = 6001;
+    tagged.network = 6001;
+    tagged.translations = {{prefix("10.1.1.0/24"),
+                            false,
+                            ip("203.0.113.2"),
+                            ip("203.0.113.2"),
+                            {prefix("203.0.113.2")}}};
+    port.attachments.push_back(tagged);
+    return compile(port);
+}
+
 // A trunking guest in three subnets, of which two have the same addresses, that sends from
 // provider addresses with routing compartments of their own.
 FlowSet port_trunk() {
@@ -371,6 +410,8 @@ const std::vector<GoldenCase>& golden_cases() {
         {"port_trunk", port_trunk},
         {"port_vtep", port_vtep},
         {"peer_vtep", peer_vtep},
+        {"port_gateway", port_gateway},
+        {"port_trunk_gateway", port_trunk_gateway},
         {"port_without_address", port_without_address},
         {"subnet", subnet},
         {"subnet_groups", subnet_groups},

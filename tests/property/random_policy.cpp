@@ -18,6 +18,7 @@ constexpr std::uint32_t kGroups = 2 * kSubnets;
 constexpr std::uint32_t kMappings = 8;
 constexpr std::uint32_t kPorts = 4;
 constexpr std::uint32_t kRules = 8;
+constexpr std::uint32_t kNats = 4;
 constexpr std::uint32_t kProviderAddresses = 2;
 constexpr std::uint64_t kMacBase = 0x00155d000000;
 
@@ -230,6 +231,24 @@ void RandomPolicy::change_rule(Model& model) {
     put(model, rules_, row, random_rule(row));
 }
 
+// External addresses are customer addresses now and then.
+void RandomPolicy::change_nat(Model& model) {
+    const std::uint32_t row = below(kNats);
+    if (chance(30)) {
+        return remove(model, nats_, SourceTable::HostNat, row);
+    }
+    NatSpec spec;
+    spec.name = "nat-" + std::to_string(row);
+    spec.port = port_name(below(kPorts));
+    spec.vlan = static_cast<std::uint16_t>(chance(80) ? 0 : 10 + below(2));
+    spec.is_static = chance(50);
+    const std::string number = std::to_string(pick(row, 1, kNats));
+    spec.internal = {prefix("10." + number + (spec.is_static ? ".0.7" : ".0.0/16"))};
+    spec.first = spec.last = ip(chance(40) ? "10.0.0." + number : "203.0.113." + number);
+    spec.external = {{spec.first, 32}};
+    put(model, nats_, row, std::move(spec));
+}
+
 void RandomPolicy::change_provider_address(Model& model) {
     const std::uint32_t row = below(kProviderAddresses);
     if (chance(40)) {
@@ -286,7 +305,9 @@ void RandomPolicy::change(Model& model) {
         case 4:
             return change_port(model);
         case 5:
-            return chance(60) ? change_rule(model) : change_settings(model);
+            return chance(40)   ? change_rule(model)
+                   : chance(50) ? change_settings(model)
+                                : change_nat(model);
         case 6:
             return chance(50) ? change_group(model) : change_provider_address(model);
         default:
@@ -312,6 +333,7 @@ void RandomPolicy::clear(Model& model) {
     take(settings_, SourceTable::HostPortSettings);
     take(rules_, SourceTable::MsFirewallRules);
     take(provider_addresses_, SourceTable::HostProviderAddress);
+    take(nats_, SourceTable::HostNat);
     steps.emplace_back([this, &model] {
         interfaces_.clear();
         model.set_interfaces({});
@@ -339,6 +361,7 @@ void RandomPolicy::build(Model& model) {
     give(settings_);
     give(rules_);
     give(provider_addresses_);
+    give(nats_);
     steps.emplace_back([&] { model.set_interfaces(interfaces_); });
     steps.emplace_back([&] { model.set_tunnel_ports(tunnels_); });
     steps.emplace_back([&] { model.set_carried_addresses(carried_); });

@@ -69,6 +69,7 @@ class RandomPolicy {
     void change_port(policy::Model& model);
     void change_settings(policy::Model& model);
     void change_rule(policy::Model& model);
+    void change_nat(policy::Model& model);
     void change_provider_address(policy::Model& model);
     void change_host(policy::Model& model);
     void drop_unused_locators(policy::Model& model);
@@ -86,6 +87,7 @@ class RandomPolicy {
     std::map<std::uint32_t, policy::PortSpec> ports_;
     std::map<std::uint32_t, policy::PortSettingsSpec> settings_;
     std::map<std::uint32_t, policy::RuleSpec> rules_;
+    std::map<std::uint32_t, policy::NatSpec> nats_;
     std::map<std::uint32_t, policy::ProviderAddressSpec> provider_addresses_;
     std::vector<policy::InterfaceSpec> interfaces_;
     policy::TunnelPorts tunnels_;

@@ -192,7 +192,8 @@ def askable(model, packet):
     model.alternatives(packet)
     at_two = is_shared(model, packet) or "replicated" in model.notes or (
         packet.port and {"to a local port", "dropped: inbound rules"} & set(model.notes))
-    return packet.changed(frag="no") if packet.frag != "no" and at_two else packet
+    translated = {"translated in", "translated out"} & set(model.notes)
+    return packet.changed(frag="no") if packet.frag != "no" and (at_two or translated) else packet
 
 
 def options():

@@ -42,6 +42,8 @@ class Connections:
         marks = _COMMIT.findall(str(verdict.text))
         if len(marks) != 1 or len(verdict.got) != 1 or packet.frag != "no":
             return
+        if "nat(" in str(verdict.text):
+            return  # Whose address is another's afterwards.
         [out] = verdict.got
         if packet.port and out.to == "tunnel":
             name, reply = packet.port, self._reply_by_tunnel(packet, out)
@@ -94,7 +96,8 @@ class Connections:
     def _lives(connection, model, openflow_ports):
         port = model.policy.ports.get(connection.port)
         packet = connection.opener if connection.opener.port else connection.reply
-        return port is not None and openflow_ports.get(connection.port) == connection.number \
+        translates = any(nat.port == connection.port for nat in model.policy.nats)
+        return port is not None and not translates and openflow_ports.get(connection.port) == connection.number \
             and model.subnet_of(port, packet.vlan) == connection.vsid
 
     @staticmethod

@@ -35,6 +35,12 @@ ROUTED_PREFIXES = {4: ["0.0.0.0/0", "172.16.0.0/12", "172.16.1.0/24", "10.1.1.0/
                        "10.1.2.8/29", "10.9.9.9/32", "0.0.0.0/1"],
                    6: ["::/0", "fd99::/16", "fd99:1::/32", "fd01:1::/64", "fd01:2::8/125"]}
 
+NAT_ROWS = 3  # of a port, at most
+TRANSLATED = {4: ["10.1.1.0/24", "10.1.0.0/16", "0.0.0.0/0", "10.1.1.12/32", "10.1.2.8/29"],
+              6: ["fd01:1::/64", "fd01::/16", "::/0", "fd01:1::d/128"]}
+PAIRED = {4: ["10.1.1.11/32", "10.1.1.12/32", "10.1.2.13/32"],
+          6: ["fd01:1::b/128", "fd01:2::c/128", "fd01:1::d/128"]}
+
 
 def in_prefix(prefix, number):
     """The address with this last part."""
@@ -62,6 +68,7 @@ class Slot:
     ip_forwarding: bool = False
     bound: bool = True
     rules: list = field(default_factory=list)
+    nats: dict = field(default_factory=dict)  # number: Nat
 
 
 class World:
@@ -130,6 +137,40 @@ class World:
             for vlan in self.random.sample(TRUNK_VLANS, self.random.randint(1, 2)):
                 slot.trunk[vlan] = self.random.choice(list(VSIDS))
         slot.rules = self._rules(name)
+        if self.random.random() < 0.3:
+            slot.ip_forwarding = self.random.random() < 0.9
+            for _ in range(self.random.randint(1, 3)):
+                self._change_nat_of(name, slot)
+
+    def _change_nat_of(self, name, slot):
+        """A row comes, changes or goes. No two rows of a port contradict each other."""
+        draw = self.random
+        number = draw.randrange(NAT_ROWS)
+        if slot.nats.pop(number, None) and draw.random() < 0.4:
+            return
+        vlan = draw.choice(list(slot.trunk)) if slot.trunk and draw.random() < 0.3 else 0
+        static = draw.random() < 0.4
+        six = draw.random() < 0.35
+        index = PORTS.index(name)
+        first, last = (f"2001:db8:{index}:{number}::{end}" if six else
+                       f"203.0.{index}.{16 * number + end}" for end in (1, 3))
+        if number == 0 and not six and draw.random() < 0.15:
+            first = last = draw.choice(["10.1.1.1", "10.1.1.12", "10.1.1.13", "10.1.1.99"])
+        taken = {prefix for other in slot.nats.values()
+                 if (other.vlan, other.static) == (vlan, static) for prefix in other.internal}
+        prefixes = PAIRED if static else TRANSLATED
+        free = [prefix for prefix in prefixes[6 if six else 4] if prefix not in taken]
+        if not free:
+            return
+        count = 1 if static else draw.randint(1, 2)
+        slot.nats[number] = p.Nat(
+            f"{name}-{number}", name, vlan, static, tuple(draw.sample(free, min(count, len(free)))),
+            first if static or draw.random() < 0.5 else f"{first}-{last}")
+
+    def _change_nat(self):
+        if self.slots:
+            name = self.random.choice(list(self.slots))
+            self._change_nat_of(name, self.slots[name])
 
     def _rules(self, name):
         style = self.random.choices(["open", "none", "block", "out-only", "mixed", "alike"],
@@ -219,6 +260,9 @@ class World:
             return
         hops = [ca for m in self.machines.values() if m.vsid in NETWORKS[name] for ca in m.cas
                 if (":" in ca) == (family == 6)]
+        gateways = [ca for slot in self.slots.values() if slot.nats for ca in slot.machine.cas
+                    if ca in hops and slot.machine.vsid in NETWORKS[name]]
+        hops = gateways if gateways and draw.random() < 0.5 else hops
         unmapped = {4: ["10.1.1.99", "10.1.1.1", "8.8.8.8"], 6: ["fd01:1::99"]}[family]
         table[prefix] = draw.choice(hops if hops and draw.random() < 0.85 else unmapped)
 
@@ -230,8 +274,8 @@ class World:
         change = draw.choices(
             [self._change_machine, self._move_machine, self._change_port, self._change_route,
              self._change_rules, self._change_network, self._change_mcast, self._change_sharers,
-             self._contradict],
-            [3, 4, 4, 2, 3, 1, 1, 1, 1])[0]
+             self._contradict, self._change_nat],
+            [3, 4, 4, 2, 3, 1, 1, 1, 1, 2])[0]
         change()
 
     def _change_machine(self):
@@ -401,6 +445,7 @@ class World:
                  for m in machines for ca in (m.cas or [""])] + self._shared() +
                 [m for m in self.contradictions if m.vsid not in self.absent]),
             ports=self._ports(),
+            nats=[nat for slot in self.slots.values() for nat in slot.nats.values()],
             rules=[rule for slot in self.slots.values() for rule in slot.rules],
             mcast={key: list(locators) for key, locators in self.mcast.items()
                    if key[0] not in self.absent})

@@ -6,6 +6,7 @@ rows of the policy for each packet.
 """
 
 import firewall
+import nat
 from policy import (DEFAULT_ROUTER_MAC, Out, address, address_order, bindings_in_force, in_force,
                     interface, is_group_mac, is_local_pa, sent)
 
@@ -141,17 +142,25 @@ class Model:
             # a tunnel. A reply has no business where the agent answers.
             if packet.arp_op != ARP_REQUEST:
                 return self._drop("ARP that is no request")
-            return self._to_agent(port, vsid, "arp")
+            external = nat.answers_for(nat.in_force(self, port, vsid), packet.arp_tpa)
+            return self._to_agent(port, vsid, "arp", eth_src=self.router_mac if external else "")
         if packet.is_nd:
             # Contract: IPv6 neighbour solicitation likewise.
             if packet.sport != SOLICITATION:
                 return self._drop("neighbour discovery of a guest")
             # So that an advertisement can say whether it is a router's.
             router_mac = self.router_mac if self.router_of(vsid) else "00:00:00:00:00:00"
-            return self._to_agent(port, vsid, "nd", eth_src=router_mac)
+            external = nat.answers_for(nat.in_force(self, port, vsid), packet.nd_target)
+            return self._to_agent(port, vsid, "nd", eth_src=router_mac,
+                                  src=self.router_mac if external else "")
         if not packet.is_ip:
             # No address of it could be checked, and no rule could match it.
             return self._drop("neither IP nor ARP")
+        translated = nat.inwards(nat.in_force(self, port, vsid), packet)
+        if translated is None:
+            return self._drop("external address, unsolicited")
+        self._note_translation(packet, translated, "in")
+        packet = translated
         if not self._passes("outbound", port, packet):
             return self._drop("outbound rules")
         packet = packet.changed(vlan=UNTAGGED, pcp=0)
@@ -313,7 +322,14 @@ class Model:
         if not packet.is_ip or not self._passes("inbound", port, packet):
             return self._drop("inbound rules")
         self.notes.append("to a local port")
-        return [sent(packet.changed(vlan=self.tag_in(port, vsid)), "port", port.name)]
+        translated = nat.outwards(nat.in_force(self, port, vsid), packet,
+                                  self.own_addresses(port, vsid))
+        self._note_translation(packet, translated, "out")
+        return [sent(translated.changed(vlan=self.tag_in(port, vsid)), "port", port.name)]
+
+    def _note_translation(self, before, after, way):
+        if before != after:
+            self.notes.append(f"translated {way}")
 
     def _to_members(self, source, vsid, packet):
         """Contract: one copy to each local port, never back to the sender."""

@@ -18,7 +18,7 @@ NVGRE_KEY_SHIFT = 8
 _WITH_PORTS = {6: "tcp", 17: "udp", 132: "sctp"}
 
 # Actions without effect on what comes out where.
-_SILENT = {"ct", "ct_clear", "meter", "drop", "hash", "trunc"}
+_SILENT = {"ct_clear", "meter", "drop", "hash", "trunc"}
 
 
 class TraceError(ValueError):
@@ -157,6 +157,8 @@ class _Reader:
                 self.recirculated.setdefault(int(inner, 16), []).append(state.copy())
             elif name == "userspace":
                 self._packet_in(inner)
+            elif name == "ct":
+                _translate(inner, state)
             elif name not in _SILENT:
                 raise TraceError(f"unknown action {action}")
 
@@ -202,7 +204,10 @@ class _Reader:
 
 
 def _address(raw):
-    """The address of the router in an ICMP error's userdata; zeros: the packet's destination."""
+    """The address of the router in an ICMP error's userdata; zeros: the packet's destination. Of a
+    solicitation for an external address: the MAC that has it."""
+    if len(raw) == 6:
+        return raw.hex(":")
     return str(ipaddress.ip_address(raw)) if any(raw) else ""
 
 
@@ -224,6 +229,13 @@ def _set(inner, state):
                                       dport=int(values.get("code", packet.dport)))
     elif kind != "skb_mark":
         raise TraceError(f"unknown set({inner})")
+
+
+def _translate(inner, state):
+    """A new connection gets the first address; so the trace goes on after a ct(nat) as well."""
+    found = re.search(r"\bnat\((src|dst)=([0-9a-f.:]+)", inner)
+    if found:
+        state.packet = state.packet.changed(**{found[1]: found[2]})
 
 
 def _push_vlan(inner, state):

@@ -24,6 +24,10 @@ class Packets:
         with_rules = {rule.port for rule in policy.rules if rule.enabled}
         self.lively = [q for q in self.ports if q.name in with_rules and any(
             q.attached_mac in self.machines.get(vsid, {}) for vsid in q.bindings.values())]
+        # (MAC, VSID) of ports that have NAT.
+        translating = {nat.port for nat in policy.nats}
+        self.leaving = [(q.attached_mac, vsid) for q in self.lively if q.name in translating
+                        for vsid in q.bindings.values()]
         self.gateways = [str(self._gateway(key)) for r in policy.routers.values()
                          for key in r.bindings] + ["10.1.1.1", "fd01:1::1"]
 
@@ -34,6 +38,8 @@ class Packets:
 
     def draw(self):
         draw = self.random
+        if self.leaving and draw.random() < 0.06:
+            return self._leaving(*draw.choice(self.leaving))
         if self.ports and draw.random() < 0.75:
             lively = self.lively and draw.random() < 0.9
             packet = self._from_guest(draw.choice(self.lively if lively else self.ports))
@@ -53,7 +59,21 @@ class Packets:
                         pcp=0 if vlan == 0 else draw.choice([0, 0, 5]))
         # What a guest sends to itself does not get this far, mostly.
         self.not_to = port.attached_mac if draw.random() < 0.97 else ""
+        nats = [nat for nat in self.policy.nats if nat.port == port.name]
+        if nats and draw.random() < 0.4:
+            return self._to_external(base, vsid, draw.choice(nats))
         return self._towards(base, vsid, self._own_ca(vsid, port.attached_mac))
+
+    def _to_external(self, base, vsid, nat):
+        """From beyond a gateway port: to an address of its NAT, or a question who has it."""
+        draw = self.random
+        first, last = (p.address(end) for end in (nat.external.split("-") * 2)[:2])
+        target = str(draw.choice([first, first, first + 1, last, last + 1]))
+        six = ":" in target
+        if draw.random() < 0.2:
+            asks = self._nd(base, vsid, "fd01:1::77") if six else self._arp(base, vsid, "10.1.1.77")
+            return asks.changed(nd_target=target) if six else asks.changed(arp_tpa=target)
+        return self._ip(base, draw.choice(OUTSIDE[6 if six else 4]), target, self.router_mac)
 
     def _from_tunnel(self):
         draw = self.random
@@ -80,6 +100,26 @@ class Packets:
             if cas and draw.random() < 0.7:
                 packet = packet.changed(dst=cas[0])
         return packet
+
+    def _leaving(self, gateway_mac, vsid):
+        """Out of the virtual network, from a neighbour or another host, by the gateway's MAC."""
+        draw = self.random
+        near = [q for q in self.lively for v in q.bindings.values()
+                if v == vsid and q.attached_mac != gateway_mac]
+        if near and draw.random() < 0.5:
+            base = self._from_guest(draw.choice(near))
+        else:
+            base = self._from_tunnel()
+            known = [m.locator.pa for m in self.policy.mappings if m.vsid == vsid]
+            if known:
+                own = [address.partition("/")[0] for address in OWN_PAS]
+                outer = draw.choice(known)
+                base = base.changed(vlan=-1, outer_src=outer, outer_dst=own[":" in outer],
+                                    key=vsid if base.tunnel == "vxlan" else vsid << 8)
+        network = [ca for v in self._network(vsid) for cas in self.machines.get(v, {}).values()
+                   for ca in cas if ca]
+        source = base.src if base.port and base.src else draw.choice(network or ["10.1.1.77"])
+        return self._ip(base, source, draw.choice(OUTSIDE[6 if ":" in source else 4]), gateway_mac)
 
     def _own_ca(self, vsid, mac):
         """A CA of the machine, of either family."""

@@ -80,6 +80,17 @@ class Rule:
     logged: bool = False
 
 
+@dataclass(frozen=True)
+class Nat:
+    """A row of NAT."""
+    name: str
+    port: str
+    vlan: int  # 0: untagged
+    static: bool
+    internal: tuple  # prefixes; of a static row one address
+    external: str  # an address, or first-last
+
+
 @dataclass
 class Policy:
     router_mac: str = ""  # empty: the default
@@ -91,6 +102,7 @@ class Policy:
     ports: dict = field(default_factory=dict)  # name: Port
     rules: list = field(default_factory=list)
     mcast: dict = field(default_factory=dict)  # (VSID, MAC): [Locator], Mcast_Macs_Remote
+    nats: list = field(default_factory=list)
 
     def as_json(self):
         """Everything in it, in JSON's types."""
@@ -115,7 +127,8 @@ def from_json(plain):
         mappings=[mapping(row) for row in plain["mappings"]],
         ports={k: port(row) for k, row in plain["ports"].items()},
         rules=[Rule(**row) for row in plain["rules"]],
-        mcast={(v, m): [Locator(**row) for row in rows] for v, m, rows in plain["mcast"]})
+        mcast={(v, m): [Locator(**row) for row in rows] for v, m, rows in plain["mcast"]},
+        nats=[Nat(**{**row, "internal": tuple(row["internal"])}) for row in plain.get("nats", [])])
 
 
 def in_force(mappings):

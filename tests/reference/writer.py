@@ -125,6 +125,12 @@ class Writer:
         change.table("Port_Settings", settings, lambda name, value: {
             "name": self.spell.port(name), "mac_spoofing_allowed": value[0],
             "ip_forwarding_allowed": value[1]})
+        change.table("NAT", {nat.name: nat for nat in policy.nats}, lambda name, nat: {
+            "name": name, "port": self.spell.port(nat.port),
+            "vlan": ["set", [nat.vlan] if nat.vlan else []],
+            "type": "static" if nat.static else "dynamic",
+            "internal": ["set", [self.spell.ip(prefix) for prefix in nat.internal]],
+            "external": nat.external})
         change.commit("Host")
 
     def _write_firewall(self, policy):

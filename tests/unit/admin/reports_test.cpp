@@ -80,7 +80,7 @@ class ReportsTest : public testing::Test {
     std::map<policy::ObjectId, std::string> refused_;
     Reports reports_{Sources{policy_.model, policy_.faults, southbound_, responder_, audit_log_,
                              underlay_, sequences_, server_, addresses_, refused_, "host1",
-                             "br-test", "9.9", std::chrono::steady_clock::now()}};
+                             "br-test", "/no", "9.9", std::chrono::steady_clock::now()}};
 };
 
 TEST_F(ReportsTest, TheStatusNamesTheAgentAndItsParts) {
@@ -271,6 +271,47 @@ TEST_F(ReportsTest, FaultsComeFromTheDatabaseWithTheirTime) {
     EXPECT_EQ(faults[0]["key"], "vsid-range");
     EXPECT_EQ(faults[0]["message"], "too low");
     EXPECT_EQ(faults[0]["since"], "2025-01-31T12:00:00Z");
+}
+
+TEST_F(ReportsTest, NatSaysWhichRowsAreInForceAndWhichFlowsCount) {
+    policy_.subnet(1, 5001);
+    policy_.router(1, {{"10.1.1.0/24", 1}});
+    policy_.locator(1, "192.168.1.10");
+    policy_.mapping(1, 1, 1, 0xfe, "10.1.1.254");
+    policy_.port(1, "gw", 1);
+    policy_.allow_all(1, "gw");
+    policy_.model.put(test::uuid(1), policy::PortSettingsSpec{"gw", false, true, std::nullopt});
+    policy_.model.set_interfaces({test::plug("gw", 5, 0xfe)});
+    const policy::NatSpec pool{"pool",
+                               "gw",
+                               0,
+                               false,
+                               {test::prefix("10.1.1.0/24")},
+                               test::ip("203.0.113.2"),
+                               test::ip("203.0.113.3"),
+                               {test::prefix("203.0.113.2/31")},
+                               policy::PortRange{1024, 2047}};
+    policy_.model.put(test::uuid(1), pool);
+    policy::NatSpec lost = pool;
+    lost.name = "lost";
+    lost.port = "nobody";
+    policy_.model.put(test::uuid(2), lost);
+    policy_.commit();
+    const Json::Value nat = reports_.nat();
+    EXPECT_EQ(nat["switch"], "unix:/no/br-test.mgmt");
+    ASSERT_EQ(nat["rows"].size(), 2U);
+    EXPECT_EQ(nat["rows"][0]["name"], "lost");
+    EXPECT_EQ(nat["rows"][0]["in_force"], false);
+    EXPECT_THAT(nat["rows"][0]["reason"].asString(), HasSubstr("not plugged"));
+    EXPECT_EQ(nat["rows"][1]["external"], "203.0.113.2-203.0.113.3");
+    EXPECT_EQ(nat["rows"][1]["ports"], "1024-2047");
+    EXPECT_EQ(nat["rows"][1]["in_force"], true);
+    ASSERT_EQ(nat["ports"].size(), 1U);
+    EXPECT_EQ(nat["ports"][0]["port"], "gw");
+    EXPECT_EQ(nat["ports"][0]["zone"].asUInt(), pipeline::kNatZones + 5);
+    const Json::Value& exhausted = nat["ports"][0]["flows"]["exhausted"];
+    EXPECT_EQ(exhausted["table"].asUInt(), static_cast<unsigned>(pipeline::Table::Snatted));
+    EXPECT_THAT(exhausted["flow"].asString(), testing::EndsWith("actions=drop"));
 }
 
 TEST_F(ReportsTest, EmptyListsAreListsAndTheTextIsOneDocument) {

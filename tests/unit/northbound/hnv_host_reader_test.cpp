@@ -141,5 +141,65 @@ TEST_F(HnvHostReaderTest, SettingsOfTheAuditLog) {
     EXPECT_THAT(fault_keys(), IsEmpty());
 }
 
+// A row of NAT that is right, with some of its columns replaced.
+std::string nat_row(const std::string& columns) {
+    return insert("NAT", R"("name":"n","port":"gw",)" + columns);
+}
+
+TEST_F(HnvHostReaderTest, NatInAnySpelling) {
+    host({nat_row(
+        R"("type":"dynamic","internal":["set",["10.1.1.7/24","10.1.2.0/24","10.1.1.0/24"]],)"
+        R"("external":"203.0.113.2 - 203.0.113.4","ports":"1024-2047","vlan":10)")});
+    std::optional<policy::NatSpec> spec;
+    policy_->model.for_each_nat([&](const policy::NatStatus& status) { spec = status.spec; });
+    ASSERT_TRUE(spec);
+    EXPECT_EQ(spec->internal,
+              (std::vector{test::prefix("10.1.1.0/24"), test::prefix("10.1.2.0/24")}));
+    EXPECT_EQ(spec->first, test::ip("203.0.113.2"));
+    EXPECT_EQ(spec->last, test::ip("203.0.113.4"));
+    EXPECT_EQ(spec->external,
+              (std::vector{test::prefix("203.0.113.2/31"), test::prefix("203.0.113.4")}));
+    EXPECT_EQ(spec->ports, (policy::PortRange{1024, 2047}));
+    EXPECT_EQ(spec->vlan, 10);
+    EXPECT_FALSE(spec->is_static);
+    host({erase("NAT")});
+    spec.reset();
+    policy_->model.for_each_nat([&](const policy::NatStatus& status) { spec = status.spec; });
+    EXPECT_FALSE(spec);
+}
+
+TEST_F(HnvHostReaderTest, BadNatIsAFaultThatNamesTheColumn) {
+    const std::string pool = R"("type":"dynamic",)";
+    const std::string pair = R"("type":"static",)";
+    const std::string ca = R"("internal":"10.1.1.11",)";
+    const std::string external = R"("external":"203.0.113.2")";
+    const std::vector<std::pair<std::string, const char*>> rows{
+        {pool + external, "internal is empty"},
+        {pool + R"("internal":"ten",)" + external, "internal 'ten'"},
+        {pool + ca + R"("external":"")", "external ''"},
+        {pool + ca + R"("external":"203.0.113.9-203.0.113.2")", "external '203"},
+        {pool + ca + R"("external":"203.0.113.9-2001:db8::1")", "external '203"},
+        {pool + ca + R"("external":"203.0.0.0-203.255.255.255")", "more than 65536"},
+        {pool + ca + R"("external":"224.0.0.1")", "no address that a host"},
+        {pool + ca + R"("external":"0.0.0.0")", "no address that a host"},
+        {pool + ca + R"("external":"2001:db8::1")", "different versions"},
+        {pool + ca + external + R"(,"ports":"0-10")", "ports '0-10'"},
+        {pool + ca + external + R"(,"ports":"9-1")", "ports '9-1'"},
+        {pool + ca + external + R"(,"ports":"*")", "ports '*'"},
+        {pool + R"("internal":"fe80::/64","external":"fe80::1")", "no address that a host"},
+        {pair + R"("internal":"10.1.1.0/24",)" + external, "internal of a static row"},
+        {pair + R"("internal":["set",["10.1.1.11","10.1.1.12"]],)" + external,
+         "internal of a static row"},
+        {pair + ca + R"("external":"203.0.113.2-203.0.113.3")", "external of a static row"},
+        {pair + ca + external + R"(,"ports":"1024-2047")", "ports goes with"},
+    };
+    for (const auto& [columns, message] : rows) {
+        host({nat_row(columns)});
+        EXPECT_THAT(fault(FaultKey::BadAddress), HasSubstr(message)) << columns;
+        host({erase("NAT")});
+        EXPECT_THAT(fault_keys(), IsEmpty());
+    }
+}
+
 }  // namespace
 }  // namespace hnv::northbound

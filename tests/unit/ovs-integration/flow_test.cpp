@@ -184,6 +184,54 @@ INSTANTIATE_TEST_SUITE_P(
              },
              ",ip actions=set_field:0x7->reg0,ct(commit,zone=7,exec(set_field:0x1234->ct_mark)),"
              "set_field:0x8->reg1,goto_table:9"},
+        Case{"CtTranslatesWhatIsKnown",
+             [](FlowBuilder& b) {
+                 b.match_eth_type(0x0800).ct(
+                     {.zone = 7, .commit = false, .next_table = 4, .nat = NatAction{}});
+             },
+             ",ip actions=ct(table=4,zone=7,nat)"},
+        Case{"CtTranslatesTheSourceToOneAddress",
+             [](FlowBuilder& b) {
+                 const IpAddress external = IpAddress::parse("203.0.113.1").value();
+                 b.match_eth_type(0x0800).set_reg(0, 7).ct(
+                     {.zone = 7,
+                      .commit = true,
+                      .next_table = 4,
+                      .mark = 0x1234,
+                      .nat = NatAction{NatAction::End::Source, external, external}});
+             },
+             ",ip actions=set_field:0x7->reg0,ct(commit,table=4,zone=7,nat(src=203.0.113.1),"
+             "exec(set_field:0x1234->ct_mark))"},
+        Case{"CtTranslatesTheSourceToARange",
+             [](FlowBuilder& b) {
+                 b.match_eth_type(0x0800).ct(
+                     {.zone = 7,
+                      .commit = true,
+                      .nat = NatAction{
+                          NatAction::End::Source, IpAddress::parse("203.0.113.1").value(),
+                          IpAddress::parse("203.0.113.9").value(), NatAction::Ports{1024, 2047}}});
+             },
+             ",ip actions=ct(commit,zone=7,nat(src=203.0.113.1-203.0.113.9:1024-2047))"},
+        Case{"CtTranslatesIpv6AndOnePort",
+             [](FlowBuilder& b) {
+                 b.match_eth_type(0x86dd).ct(
+                     {.zone = 7,
+                      .commit = true,
+                      .nat = NatAction{
+                          NatAction::End::Source, IpAddress::parse("2001:db8::1").value(),
+                          IpAddress::parse("2001:db8::9").value(), NatAction::Ports{1024, 1024}}});
+             },
+             ",ipv6 actions=ct(commit,zone=7,nat(src=[2001:db8::1]-[2001:db8::9]:1024))"},
+        Case{"CtTranslatesTheDestination",
+             [](FlowBuilder& b) {
+                 const IpAddress ca = IpAddress::parse("10.1.1.11").value();
+                 b.match_eth_type(0x0800).ct(
+                     {.zone = 7,
+                      .commit = true,
+                      .next_table = 4,
+                      .nat = NatAction{NatAction::End::Destination, ca, ca}});
+             },
+             ",ip actions=ct(commit,table=4,zone=7,nat(dst=10.1.1.11))"},
         Case{"Controller",
              [](FlowBuilder& b) {
                  const std::array<std::uint8_t, 2> userdata{1, 0xff};

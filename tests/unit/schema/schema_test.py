@@ -70,6 +70,8 @@ CONTRACT = {
         "Fault": "_uuid|database string|key string|message string|row uuid|since string|"
                  "table string",
         "Host": SEQUENCE + "|settings string=string*|status string=string*~",
+        "NAT": "_uuid|external string|internal string*|name string|other_config string=string*|"
+               "port string|ports string?|type string {dynamic,static}|vlan integer 1..4094?",
         "Port_Settings": "_uuid|dhcp_guard boolean|flow_limit integer 0..|"
                          "inbound_max_mbps integer 0..?|ip_forwarding_allowed boolean|"
                          "mac_spoofing_allowed boolean|name string|other_config string=string*|"
@@ -85,7 +87,7 @@ ROOTS = {
     "ms_vtep": {"Global", "Logical_Router", "Logical_Switch", "Mcast_Macs_Local",
                 "Mcast_Macs_Remote", "Ucast_Macs_Local", "Ucast_Macs_Remote"},
     "ms_firewall": {"FW_Global", "FW_Rules"},
-    "hnv_host": {"Fault", "Host", "Port_Settings", "Provider_Address"},
+    "hnv_host": {"Fault", "Host", "NAT", "Port_Settings", "Provider_Address"},
 }
 
 SINGLE_ROW = {"Global", "FW_Global", "Host"}
@@ -99,6 +101,7 @@ INDEXES = {
     ("ms_firewall", "FW_Rules"): [["rule_id", "vnic_id", "rule_type"]],
     ("hnv_host", "Provider_Address"): [["address"]],
     ("hnv_host", "Port_Settings"): [["name"]],
+    ("hnv_host", "NAT"): [["name"]],
 }
 
 

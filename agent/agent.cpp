@@ -6,6 +6,7 @@
 #include "northbound/hardware_vtep_reader.h"
 #include "northbound/hnv_host_reader.h"
 #include "northbound/ms_firewall_reader.h"
+#include "northbound/ms_service_insertion_reader.h"
 #include "northbound/ms_vtep_reader.h"
 #include "northbound/own_rows.h"
 #include "ovs-integration/event_loop.h"
@@ -21,7 +22,8 @@ constexpr const char* kModule = "agent";
 // A commit of so many objects leaves memory behind that is worth giving back.
 constexpr std::size_t kMuch = 10'000;
 // The databases, in the order in which they are read. Another one is a schema, a reader and a line.
-constexpr std::array kDatabases{"hnv_host", "ms_firewall", "hardware_vtep", "ms_vtep"};
+constexpr std::array kDatabases{"hnv_host", "ms_firewall", "ms_service_insertion", "hardware_vtep",
+                                "ms_vtep"};
 constexpr const char* kController = "ptcp:6640:127.0.0.1";
 constexpr const char* kControllerTls = "pssl:6640";
 constexpr const char* kDiagnostics = "ptcp:6641:127.0.0.1";
@@ -70,6 +72,8 @@ Agent::Agent(AgentConfig config)
     readers_.push_back(std::make_unique<northbound::MsVtepReader>(model_, faults_, sequence));
     readers_.push_back(std::make_unique<northbound::MsFirewallReader>(model_, faults_, sequence));
     readers_.push_back(std::make_unique<northbound::HardwareVtepReader>(model_, faults_, sequence));
+    readers_.push_back(
+        std::make_unique<northbound::MsServiceInsertionReader>(model_, faults_, sequence));
     readers_.push_back(std::make_unique<northbound::HnvHostReader>(model_, faults_, sequence));
 }
 
@@ -183,7 +187,8 @@ void Agent::on_row(std::string_view database, const ovs::RowChange& change) {
     } else if (change.table == "Ucast_Macs_Local") {
         endpoints_due_ = true;
     } else if (!change.after && (change.table == "Global" || change.table == "Physical_Switch" ||
-                                 change.table == "FW_Global" || change.table == "Host")) {
+                                 change.table == "FW_Global" || change.table == "SI_Global" ||
+                                 change.table == "Host")) {
         own_rows_missing_ = true;
     }
 }

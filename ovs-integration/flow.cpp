@@ -265,6 +265,20 @@ FlowBuilder& FlowBuilder::controller(const ControllerAction& action) {
     return *this;
 }
 
+FlowBuilder& FlowBuilder::clone(const std::function<void()>& actions) {
+    ofpbuf* all = &impl_->actions;
+    // As in ct(): what comes before is hidden while the nested actions are added and measured.
+    const std::uint32_t before = all->size;
+    ofpbuf_pull(all, before);
+    ofpact_put_CLONE(all);
+    actions();
+    all->header = all->data;
+    auto* nest = static_cast<ofpact_nest*>(all->data);
+    ofpact_finish_CLONE(all, &nest);
+    ofpbuf_push_uninit(all, before);
+    return *this;
+}
+
 FlowBuilder& FlowBuilder::conjunction(std::uint32_t id, std::uint8_t clause, std::uint8_t clauses) {
     ofpact_conjunction* action = ofpact_put_CONJUNCTION(&impl_->actions);
     action->id = id;

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -180,6 +181,9 @@ class FlowBuilder {
     FlowBuilder& resubmit(std::uint8_t table);
     FlowBuilder& ct(const CtAction& action);
     FlowBuilder& controller(const ControllerAction& action);
+    // What `actions` adds to this builder is done to a copy of the packet; the packet itself, its
+    // registers and its tunnel fields go on unchanged. Precondition: no goto_table() in it.
+    FlowBuilder& clone(const std::function<void()>& actions);
     FlowBuilder& goto_table(std::uint8_t table);
     // The match is one way to fulfil clause `clause` (from 1) of `clauses` of the conjunction: a
     // packet that fulfils them all, in flows of one table and one priority, has the id in

@@ -100,6 +100,14 @@ FlowSet compile(const policy::VipView& vip) {
     return out;
 }
 
+FlowSet compile(const policy::ServiceView& service) {
+    FlowSet out;
+    const std::uint64_t cookie = cookie_of(policy::ObjectKind::Service, tell_of(service.port));
+    mirror_service(service, cookie, out);
+    insertion_service(service, cookie, out);
+    return out;
+}
+
 FlowSet compile(const policy::RulesView& rules) {
     FlowSet out;
     firewall_rules(rules, out);
@@ -123,6 +131,8 @@ FlowSet compile(const policy::Model& model, const policy::ObjectId& id) {
             return of(model.router(id));
         case policy::ObjectKind::Vip:
             return of(model.vip(id));
+        case policy::ObjectKind::Service:
+            return of(model.service(id));
         case policy::ObjectKind::GroupRules:
         case policy::ObjectKind::PortRules:
             return of(model.rules(id));

@@ -18,6 +18,7 @@ namespace hnv::pipeline {
 [[nodiscard]] FlowSet compile(const policy::MacView& mac);
 [[nodiscard]] FlowSet compile(const policy::RouterView& router);
 [[nodiscard]] FlowSet compile(const policy::VipView& vip);
+[[nodiscard]] FlowSet compile(const policy::ServiceView& service);
 [[nodiscard]] FlowSet compile(const policy::RulesView& rules);
 
 }  // namespace hnv::pipeline

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -52,6 +53,11 @@ class StageFlow {
         if (port.attachments.size() > 1 || attachment.vlan != 0) {
             match(reg, tci_of(attachment.vlan));
         }
+        return *this;
+    }
+    // What `actions` adds to this flow is done to a copy of the packet.
+    StageFlow& copy(const std::function<void()>& actions) {
+        builder_.clone(actions);
         return *this;
     }
     // The rest of the match and of the actions.

@@ -39,7 +39,8 @@ void storm_host(std::uint64_t cookie, FlowSet& out);
 // qos.cpp
 void qos_host(std::uint64_t cookie, FlowSet& out);
 
-// mirror.cpp
+// mirror.cpp: Tables MirrorOut and MirrorIn, and in Classify and TunnelGuard what other hosts send
+void mirror_service(const policy::ServiceView& service, std::uint64_t cookie, FlowSet& out);
 void mirror_host(std::uint64_t cookie, FlowSet& out);
 
 // nat.cpp
@@ -48,6 +49,7 @@ void nat_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 void nat_host(std::uint64_t cookie, FlowSet& out);
 
 // insertion.cpp
+void insertion_service(const policy::ServiceView& service, std::uint64_t cookie, FlowSet& out);
 void insertion_host(std::uint64_t cookie, FlowSet& out);
 
 // firewall.cpp

@@ -24,6 +24,8 @@ SourceTableName name_of(SourceTable table) {
             return {"ms_vtep", "Physical_Locator"};
         case SourceTable::MsFirewallRules:
             return {"ms_firewall", "FW_Rules"};
+        case SourceTable::MsServiceInsertionRule:
+            return {"ms_service_insertion", "SI_Rule"};
         case SourceTable::HostProviderAddress:
             return {"hnv_host", "Provider_Address"};
         case SourceTable::HostPortSettings:
@@ -117,10 +119,15 @@ const char* to_string(FaultKey key) {
             return "acl-binding";
         case FaultKey::SwitchRejected:
             return "switch-rejected";
+<<<<<<< HEAD
         case FaultKey::NatPort:
             return "nat-port";
         case FaultKey::NatConflict:
             return "nat-conflict";
+=======
+        case FaultKey::MirrorTarget:
+            return "mirror-target";
+>>>>>>> w-mirror
     }
     return "";
 }

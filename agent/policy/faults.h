@@ -44,6 +44,7 @@ enum class FaultKey : std::uint8_t {
     SwitchRejected,
     NatPort,
     NatConflict,
+    MirrorTarget,
 };
 inline constexpr std::array kFaultKeys{
     FaultKey::BadAddress,      FaultKey::VsidRange,          FaultKey::VsidDuplicate,
@@ -54,7 +55,7 @@ inline constexpr std::array kFaultKeys{
     FaultKey::RouterKey,       FaultKey::NextHopUnmapped,    FaultKey::ReplicationLimit,
     FaultKey::UnderlayMtu,     FaultKey::AclEntry,           FaultKey::AclIncomplete,
     FaultKey::AclBinding,      FaultKey::SwitchRejected,     FaultKey::NatPort,
-    FaultKey::NatConflict,
+    FaultKey::NatConflict,     FaultKey::MirrorTarget,
 };
 [[nodiscard]] const char* to_string(FaultKey key);
 // The row is in conflict with another that was there before it: which of the two is in force must

@@ -43,7 +43,8 @@ void Model::clear_faults(const RowRef& row) {
     for (const FaultKey key : {VsidDuplicate, MappingConflict, CaConflict, SubnetTwoRouters,
                                PortNoAcl, PortUnbound, PortDuplicate, PortAddressUnknown,
                                RulePriority, NextHopUnmapped, PaMissing, SubnetVlan,
-                               AclIncomplete, AclBinding, NatPort, NatConflict}) {
+                               AclIncomplete, AclBinding, NatPort, NatConflict,
+                               MirrorTarget}) {
         faults_.set(row, key, std::nullopt);
     }
 }
@@ -81,6 +82,9 @@ void Model::remove(const RowRef& row) {
         case SourceTable::MsFirewallRules:
             rules_.remove(row.uuid);
             break;
+        case SourceTable::MsServiceInsertionRule:
+            remove_service(row.uuid);
+            break;
         case SourceTable::HostProviderAddress:
             remove_provider_address(row.uuid);
             break;
@@ -112,6 +116,7 @@ void Model::set_tunnel_ports(const TunnelPorts& ports) {
     for (const auto& [row, subnet] : subnets_) {
         touch(ObjectKind::Subnet, subnet->number);
     }
+    touch_services();
 }
 
 void Model::set_host_settings(const HostSettingsSpec& settings) {
@@ -133,6 +138,7 @@ std::vector<ObjectId> Model::commit() {
     resolve_acls();
     resolve_rules();
     resolve_ports();
+    resolve_services();
     for (const ObjectId& id : touched_) {
         const auto router = routers_by_number_.find(id.owner);
         if (id.kind == ObjectKind::Router && router != routers_by_number_.end()) {
@@ -152,6 +158,9 @@ void Model::for_each_object(const std::function<void(const ObjectId&)>& visit) c
     visit({ObjectKind::Host, 0, 0});
     for (const auto& [number, port] : ports_by_number_) {
         visit({ObjectKind::Port, number, 0});
+        if (!port->services.empty()) {
+            visit({ObjectKind::Service, number, 0});
+        }
     }
     rules_.for_each_object(visit);
     for (const auto& [row, router] : routers_) {
@@ -178,6 +187,13 @@ std::optional<RowRef> Model::row_of(const ObjectId& id) const {
             return ref(SourceTable::MsVtepPhysicalPort, *port->second->specs.row());
         }
         return std::nullopt;
+    }
+    if (id.kind == ObjectKind::Service) {
+        const auto port = ports_by_number_.find(id.owner);
+        return port == ports_by_number_.end() || port->second->services.empty()
+                   ? std::nullopt
+                   : std::optional(RowRef{SourceTable::MsServiceInsertionRule,
+                                          port->second->services.begin()->first});
     }
     if (id.kind == ObjectKind::GroupRules || id.kind == ObjectKind::PortRules) {
         const auto row = rules_.row_of(id);
@@ -217,6 +233,7 @@ std::vector<RowRef> Model::rows() const {
     add(SourceTable::MsVtepMcastMacsRemote, groups_);
     add(SourceTable::MsVtepPhysicalLocatorSet, locator_sets_);
     add(SourceTable::MsVtepPhysicalPort, port_rows_);
+    add(SourceTable::MsServiceInsertionRule, services_.ports);
     rules_.for_each_row([&rows](const Uuid& row) {
         rows.push_back({SourceTable::MsFirewallRules, row});
     });

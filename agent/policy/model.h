@@ -31,12 +31,6 @@
 
 namespace hnv::policy {
 
-struct TunnelPorts {
-    std::uint32_t vxlan_ofport = 0;
-    std::uint32_t nvgre_ofport = 0;
-    bool operator==(const TunnelPorts&) const = default;
-};
-
 // A provider address that the host carries now.
 struct CarriedAddress {
     IpAddress address;
@@ -99,6 +93,7 @@ class Model {
     // databases have are ms_vtep's.
     void note_vtep(const Uuid& row) { vtep_rows_.insert(row); }
     void put(const Uuid& row, NatSpec spec);
+    void put(const Uuid& row, ServiceRuleSpec spec);
     void remove(const RowRef& row);
     void set_router_mac(const MacAddress& mac);
     void set_tunnel_ports(const TunnelPorts& ports);
@@ -122,6 +117,7 @@ class Model {
     [[nodiscard]] std::optional<MacView> mac(const ObjectId& id) const;
     [[nodiscard]] std::optional<RouterView> router(const ObjectId& id) const;
     [[nodiscard]] std::optional<VipView> vip(const ObjectId& id) const;
+    [[nodiscard]] std::optional<ServiceView> service(const ObjectId& id) const;
     // The uplinks that subnets name which are VLANs of the underlay, ascending.
     [[nodiscard]] std::vector<std::string> vlan_uplinks() const;
     [[nodiscard]] std::optional<RulesView> rules(const ObjectId& id) const;
@@ -280,6 +276,29 @@ class Model {
                                     IpAddress& found) const;
     [[nodiscard]] std::string nat_ca_problem(const PortRecord& port, const NatSpec& spec) const;
 
+    // model_services.cpp
+    void remove_service(const Uuid& row);
+    void index_service(const Uuid& row, const ServiceRuleSpec& spec, bool there);
+    void touch_services();
+    void touch_services(const PortRecord& port);
+    void touch_services_with_key(std::uint32_t key);
+    void touch_services_with_next_hop(const IpAddress& ca);
+    void resolve_services();
+    void resolve_services(PortRecord& port);
+    [[nodiscard]] std::optional<std::string> why_no_key(std::uint32_t key) const;
+    [[nodiscard]] std::optional<std::string> trouble(const ServiceRuleSpec& rule,
+                                                     const MirrorSourceSpec& mirror) const;
+    [[nodiscard]] std::optional<std::string> trouble(const Uuid& row, const ServiceRuleSpec& rule,
+                                                     const MirrorDestinationSpec& mirror) const;
+    [[nodiscard]] std::optional<ServiceView::Mirror> mirror_of(
+        const ServiceRuleSpec& rule, const MirrorSourceSpec& mirror) const;
+    [[nodiscard]] ServiceView::Insertion insertion_of(const PortRecord& port,
+                                                      const ServiceRuleSpec& rule,
+                                                      const InsertionSpec& insertion) const;
+    [[nodiscard]] ServiceView::Insertion::Hop hop_of(const SubnetRecord& subnet,
+                                                     const Attachment& attachment,
+                                                     const IpAddress& next_hop) const;
+
     void clear_faults(const RowRef& row);
     void touch(ObjectKind kind, std::uint32_t owner, std::uint64_t detail = 0);
 
@@ -305,6 +324,7 @@ class Model {
     std::unordered_map<Uuid, std::string> settings_rows_;  // Port_Settings row → name.
     std::unordered_map<Uuid, std::string> nat_rows_;       // NAT row → port's name.
     std::set<PortRecord*> nat_ports_;                      // Those that NAT rows name.
+    ServiceIndex services_;
     RuleBook rules_;
     std::unordered_map<Uuid, AclRecord> acls_;
     std::unordered_map<Uuid, AclEntryRecord> acl_entries_;
@@ -324,6 +344,7 @@ class Model {
     std::set<std::pair<SubnetRecord*, IpAddress>> touched_cas_;
     std::unordered_set<Uuid> touched_acls_;
     std::set<PortRecord*> touched_ports_;
+    std::set<std::string> touched_services_;  // Names of ports.
     std::map<std::string, PortStatus> changed_ports_;
 };
 

@@ -343,6 +343,7 @@ void Model::resolve_cas() {
         if (entry != subnet->by_ca.end()) {
             check_ca(*entry->second, owner);
         }
+        touch_services_with_next_hop(ca);
         if (const RouterRecord* router = router_of(*subnet);
             router != nullptr && router->next_hops.contains(ca)) {
             touch(ObjectKind::Router, router->number);

@@ -302,6 +302,7 @@ void Model::resolve_port(PortRecord& port) {
     port.status = status;
     changed_ports_.insert_or_assign(port.name, std::move(status));
     touch(ObjectKind::Port, port.number);
+    touch_services(port);
     if (port.unused()) {
         nat_ports_.erase(&port);
         ports_by_number_.erase(port.number);

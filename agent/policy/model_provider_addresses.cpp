@@ -61,6 +61,7 @@ void Model::put(const Uuid& row, ProviderAddressSpec spec) {
     }
     touch_pa(spec.address.address);
     provider_addresses_.insert_or_assign(row, std::move(spec));
+    touch_services();  // Copies don't go to one of this host's own.
 }
 
 void Model::remove_provider_address(const Uuid& row) {
@@ -68,6 +69,7 @@ void Model::remove_provider_address(const Uuid& row) {
     if (known != provider_addresses_.end()) {
         touch_pa(known->second.address.address);
         provider_addresses_.erase(known);
+        touch_services();
     }
 }
 

@@ -148,6 +148,11 @@ void Model::touch_router(RouterRecord& router) {
     for (SubnetRecord* subnet : subnets_of(router)) {
         touch(ObjectKind::Subnet, subnet->number);
         note_network(*subnet, *network);
+        if (!services_.next_hops.empty()) {  // They may lead to another subnet now.
+            for (const PortRecord* port : subnet->ports) {
+                touch_services(*port);
+            }
+        }
         for (const auto& [ca, number] : subnet->vips) {
             touch(ObjectKind::Vip, subnet->number, number);
         }

@@ -91,6 +91,7 @@ void Model::remove_subnet(const Uuid& row) {
 
 // The first row with a VSID is in force; the others have a fault and no effect until it goes.
 void Model::elect(std::uint32_t vsid) {
+    touch_services_with_key(vsid);
     const auto entry = subnets_by_vsid_.find(vsid);
     if (entry == subnets_by_vsid_.end()) {
         return;

@@ -26,6 +26,7 @@ enum class ObjectKind : std::uint8_t {
     Vip,         // An address that several MACs share (load_balanced).
     GroupRules,  // Firewall rules of one rank that a group of ports shares.
     PortRules,   // Those that one port has for itself.
+    Service,     // Mirroring and service insertion of a port.
 };
 
 // Tells objects apart within one life of the agent; never part of a flow.
@@ -38,6 +39,7 @@ enum class ObjectKind : std::uint8_t {
 //   Vip:    the subnet's number, the address's number in the model
 //   GroupRules: the group's number, the rank
 //   PortRules:  the port's number in the rule book, the rank
+//   Service: the port's number, 0
 struct ObjectId {
     ObjectKind kind{};
     std::uint32_t owner = 0;
@@ -48,6 +50,13 @@ struct ObjectId {
 // A virtual network in the switch: the lowest VSID of its subnets, since a VSID belongs to one
 // network.
 using NetworkKey = std::uint32_t;
+
+// OpenFlow numbers of the tunnel ports; 0: there is no such port yet.
+struct TunnelPorts {
+    std::uint32_t vxlan_ofport = 0;
+    std::uint32_t nvgre_ofport = 0;
+    bool operator==(const TunnelPorts&) const = default;
+};
 
 struct HostView {
     std::uint32_t vxlan_ofport = 0;  // 0: there is no such port yet.
@@ -228,6 +237,38 @@ struct VipView {
     std::vector<MacAddress> backends;  // Ascending; one at least.
     // Should two subnets of the network share it, what comes back is the first one's.
     bool first_of_network = true;
+};
+
+// What SI_Rule says of a port that is plugged. Lists are in the order of the rules' priorities; the
+// first that matches a packet decides.
+struct ServiceView {
+    struct Mirror {
+        RuleSpec filter;
+        bool outbound = false;
+        bool inbound = false;
+        std::uint32_t ofport = 0;  // Of the analyzer; 0: it is on another host.
+        MirrorSourceSpec::Remote remote{};
+    };
+    struct Insertion {
+        // In one of the subnets that the port is in.
+        struct Hop {
+            std::uint16_t vlan = 0;
+            std::uint32_t vsid = 0;         // Of the appliance.
+            std::optional<MacAddress> mac;  // nullopt: its address is not known.
+        };
+        RuleSpec filter;
+        std::vector<Hop> hops;
+        bool fail_open = false;
+    };
+    std::string port;
+    std::uint32_t ofport = 0;
+    TunnelPorts tunnels;
+    // The routing compartments that the port's copies are sent from, as those of its own packets.
+    std::uint32_t mark_v4 = 0;
+    std::uint32_t mark_v6 = 0;
+    std::vector<Mirror> mirrors;
+    std::vector<MirrorDestinationSpec> arrivals;  // Those in force; of any order.
+    std::vector<Insertion> insertions;
 };
 
 enum class PortState : std::uint8_t { Unplugged, Blocked, Active };

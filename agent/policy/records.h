@@ -145,6 +145,7 @@ struct PortRecord {
     Claims<PortSettingsSpec> settings;
     Claims<NatSpec> nats;  // All of them, in order of arrival; see model_nat.cpp.
     std::map<Uuid, std::string> nat_problems;
+    std::map<Uuid, ServiceRuleSpec> services;
     std::optional<MacAddress> attached_mac;  // Of the interface, parsed.
     // Derived.
     std::map<std::uint16_t, SubnetRecord*> subnets;  // By VLAN.
@@ -152,12 +153,22 @@ struct PortRecord {
     std::optional<MacAddress> bound_mac;             // `attached_mac` when it was bound to them.
     PortStatus status;
     std::optional<PortView> view;
+    std::optional<ServiceView> service_view;
 
     std::size_t rules = 0;  // Rows of its ACL.
 
     [[nodiscard]] bool unused() const {
-        return specs.empty() && !interface && settings.empty() && rules == 0 && nats.empty();
+        return specs.empty() && !interface && settings.empty() && rules == 0 && nats.empty() &&
+               services.empty();
     }
+};
+
+// The rows of SI_Rule, by what they refer to besides their own port.
+struct ServiceIndex {
+    std::unordered_map<Uuid, std::string> ports;  // Row → the port's name.
+    std::set<std::pair<std::string, Uuid>> analyzers;
+    std::set<std::pair<std::uint32_t, Uuid>> keys;
+    std::set<std::pair<IpAddress, Uuid>> next_hops;
 };
 
 }  // namespace hnv::policy

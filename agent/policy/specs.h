@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "ovs-integration/address.h"
@@ -28,6 +29,7 @@ enum class SourceTable : std::uint8_t {
     MsVtepPhysicalLocatorSet,
     MsVtepPhysicalLocator,
     MsFirewallRules,
+    MsServiceInsertionRule,
     HostProviderAddress,
     HostPortSettings,
     VtepPhysicalPort,
@@ -224,6 +226,44 @@ struct NatSpec {
     std::vector<IpPrefix> external;
     std::optional<PortRange> ports{};  // For a pool: the source ports that it gives.
     bool operator==(const NatSpec&) const = default;
+};
+
+// SI_Rule, rule_type MirrorSource: what the port sends or is sent is copied.
+struct MirrorSourceSpec {
+    // A port of another host: the copies' provider address, encapsulation and key (24 bits).
+    struct Remote {
+        LocatorSpec locator;
+        std::uint32_t key = 0;
+        bool operator==(const Remote&) const = default;
+    };
+    bool outbound = true;
+    bool inbound = true;
+    std::variant<std::string, Remote> analyzer;  // A port of this host, normalized; or elsewhere.
+    bool operator==(const MirrorSourceSpec&) const = default;
+};
+
+// MirrorDestinaion: copies that come from other hosts go to the port.
+struct MirrorDestinationSpec {
+    std::uint32_t key = 0;
+    std::vector<IpAddress> from;  // Provider addresses.
+    bool operator==(const MirrorDestinationSpec&) const = default;
+};
+
+// ServiceInsertion: what the port sends goes to an appliance first.
+struct InsertionSpec {
+    IpAddress next_hop;  // A CA of the port's virtual network.
+    bool fail_open = false;
+    bool operator==(const InsertionSpec&) const = default;
+};
+
+// SI_Rule.
+struct ServiceRuleSpec {
+    std::string port;  // vnic_id, normalized.
+    std::string id;
+    std::uint16_t priority = 0;
+    RuleSpec filter;  // Its five lists alone.
+    std::variant<MirrorSourceSpec, MirrorDestinationSpec, InsertionSpec> service;
+    bool operator==(const ServiceRuleSpec&) const = default;
 };
 
 // A guest's interface on the integration bridge.

@@ -319,6 +319,28 @@ FlowSet vip() {
         policy::VipView{5001, 5000, ip("10.1.1.100"), {mac(kSqlMac), mac(kWebMac)}, true});
 }
 
+// Mirrors to a port here and to two hosts, of which one is reached over IPv6; copies that come from
+// elsewhere; an appliance in two subnets, of which one does not know it.
+FlowSet service() {
+    policy::ServiceView view;
+    view.port = "contoso-sql";
+    view.ofport = 5;
+    view.tunnels = {1, 2};
+    view.mark_v4 = 0x101;
+    view.mark_v6 = 0x202;
+    RuleSpec sql;
+    sql.protocols = {6};
+    sql.destinations = {prefix("10.1.1.0/24"), prefix("2001:db8::/64")};
+    sql.destination_ports = {{1433, 1434}};
+    view.mirrors = {{sql, true, true, 9, {}},
+                    {{}, true, false, 0, {{Encapsulation::Vxlan, ip("192.168.2.20")}, 990001}},
+                    {{}, false, true, 0, {{Encapsulation::Nvgre, ip("2001:db8:2::20")}, 990002}}};
+    view.arrivals = {{990003, {ip("192.168.2.20"), ip("2001:db8:2::20")}}};
+    view.insertions = {{sql, {{0, 5001, mac(kWebMac)}, {10, 6001, std::nullopt}}, false},
+                       {{}, {{0, 5002, mac(kWebMac)}, {10, 6001, std::nullopt}}, true}};
+    return compile(view);
+}
+
 FlowSet subnet_alone() {
     policy::SubnetView view;
     view.vsid = 5001;
@@ -418,6 +440,7 @@ const std::vector<GoldenCase>& golden_cases() {
         {"subnet_per_vm", subnet_per_vm},
         {"subnet_alone", subnet_alone},
         {"vip", vip},
+        {"service", service},
         {"subnet_vlan", subnet_vlan},
         {"port_bridged", port_bridged},
         {"subnet_with_vxlan_alone", subnet_with_vxlan_alone},

@@ -183,7 +183,10 @@ TEST_P(Golden, PrioritiesStayInTheirRange) {
     const std::set<unsigned> rules{static_cast<unsigned>(Table::RulesOutAdmin),
                                    static_cast<unsigned>(Table::RulesOutController),
                                    static_cast<unsigned>(Table::RulesInAdmin),
-                                   static_cast<unsigned>(Table::RulesInController)};
+                                   static_cast<unsigned>(Table::RulesInController),
+                                   static_cast<unsigned>(Table::MirrorOut),
+                                   static_cast<unsigned>(Table::MirrorIn),
+                                   static_cast<unsigned>(Table::Insertion)};
     const std::set<unsigned> with_prefixes{static_cast<unsigned>(Table::Route),
                                            static_cast<unsigned>(Table::Dnat),
                                            static_cast<unsigned>(Table::Snatted)};

@@ -14,7 +14,8 @@ from hnvlab import netns, testing  # noqa: E402
 from hnvlab.shell import run  # noqa: E402
 
 CONTROLLER, DIAGNOSTICS = 6640, 6641
-DATABASES = {"ms_vtep", "ms_firewall", "hardware_vtep", "hnv_host", "_Server"}
+DATABASES = {"ms_vtep", "ms_firewall", "ms_service_insertion", "hardware_vtep", "hnv_host",
+             "_Server"}
 
 
 class RemotesTestCase(testing.LabTestCase):
@@ -189,7 +190,7 @@ class Plain(RemotesTestCase):
     def confirm_a_change(self):
         """The database's sequence number still goes round."""
         for database, table in (("ms_firewall", "FW_Global"), ("ms_vtep", "Global"),
-                                ("hnv_host", "Host")):
+                                ("ms_service_insertion", "SI_Global"), ("hnv_host", "Host")):
             number = self.agent.rows(database, table)[0]["next_cfg"] + 1
             self.agent.transact(database, {"op": "update", "table": table, "where": [],
                                            "row": {"next_cfg": number}})
@@ -200,12 +201,14 @@ class Plain(RemotesTestCase):
         for database, operation in (
                 ("hnv_host", {"op": "delete", "table": "Host", "where": []}),
                 ("ms_firewall", {"op": "delete", "table": "FW_Global", "where": []}),
+                ("ms_service_insertion", {"op": "delete", "table": "SI_Global", "where": []}),
                 ("ms_vtep", {"op": "update", "table": "Global", "where": [],
                              "row": {"switches": ["set", []]}}),
                 ("ms_vtep", {"op": "delete", "table": "Global", "where": []})):
             self.agent.transact(database, operation)
             self.eventually(lambda: self.agent.rows("hnv_host", "Host")
                             and self.agent.rows("ms_firewall", "FW_Global")
+                            and self.agent.rows("ms_service_insertion", "SI_Global")
                             and self.agent.rows("ms_vtep", "Global"), "the rows are there again")
             self.eventually(lambda: [row["name"] for row in self.agent.rows(
                 "ms_vtep", "Physical_Switch")] == ["host1"], "the switch is there again")

@@ -19,6 +19,7 @@ constexpr std::uint32_t kMappings = 8;
 constexpr std::uint32_t kPorts = 4;
 constexpr std::uint32_t kRules = 8;
 constexpr std::uint32_t kNats = 4;
+constexpr std::uint32_t kServices = 6;
 constexpr std::uint32_t kProviderAddresses = 2;
 constexpr std::uint64_t kMacBase = 0x00155d000000;
 
@@ -249,6 +250,44 @@ void RandomPolicy::change_nat(Model& model) {
     put(model, nats_, row, std::move(spec));
 }
 
+MirrorSourceSpec RandomPolicy::random_mirror() {
+    MirrorSourceSpec mirror{chance(70), chance(70), port_name(below(kPorts))};
+    if (chance(50)) {
+        mirror.analyzer = MirrorSourceSpec::Remote{locator_of(below(kLocators)), 5000 + below(9)};
+    }
+    return mirror;
+}
+
+// Of rows that claim one mirror key the first by priority and id has it, in whatever order they
+// came.
+void RandomPolicy::change_service(Model& model) {
+    const std::uint32_t row = below(kServices);
+    if (chance(25)) {
+        return remove(model, services_, SourceTable::MsServiceInsertionRule, row);
+    }
+    ServiceRuleSpec spec;
+    spec.port = port_name(below(kPorts));
+    spec.id = "service-" + std::to_string(row);
+    spec.priority = static_cast<std::uint16_t>(below(2));
+    if (chance(50)) {
+        const RuleSpec rule = random_rule(0);
+        spec.filter.sources = rule.sources;
+        spec.filter.destination_ports = rule.destination_ports;
+    }
+    switch (below(3)) {
+        case 0:
+            spec.service = random_mirror();
+            break;
+        case 1:
+            spec.service = MirrorDestinationSpec{5000 + below(9), {ip(pa_text(below(kLocators)))}};
+            break;
+        default:
+            spec.service = InsertionSpec{ip(ca_text(below(8))), chance(50)};
+            break;
+    }
+    put(model, services_, row, std::move(spec));
+}
+
 void RandomPolicy::change_provider_address(Model& model) {
     const std::uint32_t row = below(kProviderAddresses);
     if (chance(40)) {
@@ -294,7 +333,7 @@ void RandomPolicy::change_host(Model& model) {
 }
 
 void RandomPolicy::change(Model& model) {
-    switch (below(8)) {
+    switch (below(9)) {
         case 0:
             return change_subnet(model);
         case 1:
@@ -310,6 +349,8 @@ void RandomPolicy::change(Model& model) {
                                 : change_nat(model);
         case 6:
             return chance(50) ? change_group(model) : change_provider_address(model);
+        case 7:
+            return change_service(model);
         default:
             return change_host(model);
     }
@@ -332,6 +373,7 @@ void RandomPolicy::clear(Model& model) {
     take(ports_, SourceTable::MsVtepPhysicalPort);
     take(settings_, SourceTable::HostPortSettings);
     take(rules_, SourceTable::MsFirewallRules);
+    take(services_, SourceTable::MsServiceInsertionRule);
     take(provider_addresses_, SourceTable::HostProviderAddress);
     take(nats_, SourceTable::HostNat);
     steps.emplace_back([this, &model] {
@@ -360,6 +402,7 @@ void RandomPolicy::build(Model& model) {
     give(ports_);
     give(settings_);
     give(rules_);
+    give(services_);
     give(provider_addresses_);
     give(nats_);
     steps.emplace_back([&] { model.set_interfaces(interfaces_); });

@@ -70,11 +70,13 @@ class RandomPolicy {
     void change_settings(policy::Model& model);
     void change_rule(policy::Model& model);
     void change_nat(policy::Model& model);
+    void change_service(policy::Model& model);
     void change_provider_address(policy::Model& model);
     void change_host(policy::Model& model);
     void drop_unused_locators(policy::Model& model);
     void drop_unused_sets(policy::Model& model);
     [[nodiscard]] policy::RuleSpec random_rule(std::uint32_t row);
+    [[nodiscard]] policy::MirrorSourceSpec random_mirror();
 
     std::mt19937_64 random_;
     Collisions collisions_;
@@ -88,6 +90,7 @@ class RandomPolicy {
     std::map<std::uint32_t, policy::PortSettingsSpec> settings_;
     std::map<std::uint32_t, policy::RuleSpec> rules_;
     std::map<std::uint32_t, policy::NatSpec> nats_;
+    std::map<std::uint32_t, policy::ServiceRuleSpec> services_;
     std::map<std::uint32_t, policy::ProviderAddressSpec> provider_addresses_;
     std::vector<policy::InterfaceSpec> interfaces_;
     policy::TunnelPorts tunnels_;

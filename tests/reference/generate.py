@@ -29,6 +29,7 @@ HOSTS_IN_SUBNET = range(11, 17)  # the last part of each machine's addresses
 SHARED = 40  # of the address that several machines share
 PORTS = [f"port{number}" for number in range(10)]
 TRUNK_VLANS = [10, 20, 4094]
+MIRROR_KEYS = [900001, 900002, 5001, 8001]  # two of them VSIDs, when these are there
 OUTSIDE = {4: ["8.8.8.8", "172.16.1.7", "172.16.9.9", "10.9.9.9"],
            6: ["2001:db8::8", "fd99::7", "fd99:1::7"]}
 ROUTED_PREFIXES = {4: ["0.0.0.0/0", "172.16.0.0/12", "172.16.1.0/24", "10.1.1.0/24",
@@ -94,6 +95,7 @@ class World:
         self.per_vm = set()
         self.mcast = {}
         self._rule_count = 0
+        self.services = {}  # by their port and id
         for vsid in VSIDS:
             for number in random.sample(HOSTS_IN_SUBNET, random.randint(2, 5)):
                 self._add_machine(vsid, number)
@@ -101,6 +103,8 @@ class World:
             self._add_port(name)
         for _ in range(8):
             self._change_route()
+        for _ in range(random.choice([0, 10, 20])):
+            self._change_service()
 
     # --- drawing parts -----------------------------------------------------------------------
 
@@ -274,8 +278,8 @@ class World:
         change = draw.choices(
             [self._change_machine, self._move_machine, self._change_port, self._change_route,
              self._change_rules, self._change_network, self._change_mcast, self._change_sharers,
-             self._contradict, self._change_nat],
-            [3, 4, 4, 2, 3, 1, 1, 1, 1, 2])[0]
+             self._contradict, self._change_nat, self._change_service],
+            [3, 4, 4, 2, 3, 1, 1, 1, 1, 2, 2])[0]
         change()
 
     def _change_machine(self):
@@ -377,6 +381,36 @@ class World:
             self.mcast[key] = sorted({self._locator() for _ in range(draw.randint(1, 3))},
                                      key=lambda locator: (locator.pa, locator.encapsulation))
 
+    def _change_service(self):
+        draw = self.random
+        key = (draw.choice(PORTS), f"s{draw.randrange(3)}")
+        if key in self.services and draw.random() < 0.5:
+            del self.services[key]
+            return
+        kind = draw.choice(["mirror", "mirror", "arrival", "insertion"])
+        fields = {}
+        if kind == "mirror":
+            fields["directions"] = draw.choice([("in",), ("out",), ("in", "out")])
+            if draw.random() < 0.5:
+                fields["analyzer"] = draw.choice(PORTS)
+            else:
+                fields.update(locator=self._locator(), key=draw.choice(MIRROR_KEYS))
+        elif kind == "arrival":
+            fields.update(key=draw.choice(MIRROR_KEYS),
+                          sources=tuple(draw.sample(PEERS, draw.randint(1, 3))))
+        else:
+            family = draw.choice([4, 4, 6])
+            # An address of one network is mostly one of the others, too.
+            cas = [ca for m in self.machines.values() for ca in m.cas
+                   if (":" in ca) == (family == 6)]
+            fields.update(next_hop=draw.choice(cas + ["10.1.1.1", "10.1.1.99"]),
+                          fail_open=draw.random() < 0.5)
+        if kind != "arrival" and draw.random() < 0.6:
+            fields["protocols"] = draw.choice(["*", "TCP", "6,17"])
+            fields["dst_ports"] = draw.choice(["*", "22,443", "1000-2000", "0-1023"])
+            fields["dst"] = draw.choice(["*", self._addresses(4), self._addresses(6)])
+        self.services[key] = p.Service(*key, kind, draw.choice([0, 7, 7, 65000]), **fields)
+
     def _change_sharers(self):
         vsid = self.random.choice(list(VSIDS))
         self.sharers.setdefault(vsid, set()).symmetric_difference_update(
@@ -446,6 +480,7 @@ class World:
                 [m for m in self.contradictions if m.vsid not in self.absent]),
             ports=self._ports(),
             nats=[nat for slot in self.slots.values() for nat in slot.nats.values()],
+            services=list(self.services.values()),
             rules=[rule for slot in self.slots.values() for rule in slot.rules],
             mcast={key: list(locators) for key, locators in self.mcast.items()
                    if key[0] not in self.absent})

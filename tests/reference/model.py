@@ -7,6 +7,7 @@ rows of the policy for each packet.
 
 import firewall
 import nat
+import services
 from policy import (DEFAULT_ROUTER_MAC, Out, address, address_order, bindings_in_force, in_force,
                     interface, is_group_mac, is_local_pa, sent)
 
@@ -156,6 +157,17 @@ class Model:
         if not packet.is_ip:
             # No address of it could be checked, and no rule could match it.
             return self._drop("neither IP nor ARP")
+        tagged = packet.changed(vlan=self.tag_in(port, vsid), pcp=0)
+        return self._copies(port, tagged, "out") + self._out_of(port, vsid, packet)
+
+    def _copies(self, port, packet, direction):
+        found = services.copies(self.policy, port, packet, direction)
+        if found:
+            self.notes.append(f"mirrored {direction}")
+        return found
+
+    def _out_of(self, port, vsid, packet):
+        """Past its guard."""
         translated = nat.inwards(nat.in_force(self, port, vsid), packet)
         if translated is None:
             return self._drop("external address, unsolicited")
@@ -164,6 +176,14 @@ class Model:
         if not self._passes("outbound", port, packet):
             return self._drop("outbound rules")
         packet = packet.changed(vlan=UNTAGGED, pcp=0)
+        rule = services.insertion(self.policy, port, packet)
+        if rule and not is_group_mac(packet.eth_dst):
+            hop = services.next_hop(self, rule, port, vsid)
+            if hop:
+                self.notes.append("inserted")
+                return self._switch((port, vsid), hop[0], packet.changed(eth_dst=hop[1]))
+            if not rule.fail_open:
+                return self._drop("no appliance")
         if self.shares(vsid, packet.dst):
             # Whichever of the machines' MACs the guest has found, the hash decides.
             mac = self.mapped_mac(vsid, address(packet.dst))
@@ -264,7 +284,7 @@ class Model:
         for rank, whose, routes in tables:
             for prefix, via in routes.items():
                 network = interface(prefix).network
-                hop = self._mapped_in_network(router, address(via))
+                hop = self.mapped_in_network(router, address(via))
                 # A next hop that isn't mapped is a fault, and its route is not there.
                 if destination in network and hop:
                     found.append((network.prefixlen, rank, f"routed: {whose} static route", hop))
@@ -279,7 +299,7 @@ class Model:
         self.notes.append(best[2])
         return best[3]
 
-    def _mapped_in_network(self, router, ca):
+    def mapped_in_network(self, router, ca):
         """Contract: the next hop is a CA of the same virtual network. Should several of its subnets
         have the address, then it is in the one with its prefix, or in any if none has it."""
         bindings = [(interface(key).network, vsid)
@@ -325,7 +345,8 @@ class Model:
         translated = nat.outwards(nat.in_force(self, port, vsid), packet,
                                   self.own_addresses(port, vsid))
         self._note_translation(packet, translated, "out")
-        return [sent(translated.changed(vlan=self.tag_in(port, vsid)), "port", port.name)]
+        packet = translated.changed(vlan=self.tag_in(port, vsid))
+        return [sent(packet, "port", port.name), *self._copies(port, packet, "in")]
 
     def _note_translation(self, before, after, way):
         if before != after:
@@ -364,6 +385,10 @@ class Model:
     def _from_tunnel(self, packet):
         # Contract: VNI = VSID; VSID in the key's upper 24 bits, FlowID in the lower 8.
         vsid = packet.key if packet.tunnel == "vxlan" else packet.key >> 8
+        arrival = services.arrival(self.policy, vsid)
+        if arrival:
+            self.notes.append("another host's copy")
+            return services.arrived(self.policy, arrival, packet)
         if vsid not in self.policy.subnets:
             return self._drop("unknown VSID")
         if packet.vlan != UNTAGGED:

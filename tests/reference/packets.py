@@ -1,7 +1,7 @@
 """Random packets for a policy: mostly such as guests and peers send, some as an attacker would."""
 
 import policy as p
-from generate import OUTSIDE, OWN_PAS, PEERS, STRANGERS, VSIDS
+from generate import MIRROR_KEYS, OUTSIDE, OWN_PAS, PEERS, STRANGERS, VSIDS
 
 GROUP_MACS = ["ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:12", "33:33:00:00:00:05", "01:80:c2:00:00:0e",
               "33:33:ff:00:00:0b"]
@@ -79,7 +79,8 @@ class Packets:
         draw = self.random
         self.not_to = ""
         here = [vsid for q in self.lively for vsid in q.bindings.values()]
-        vsid = draw.choice(here if here and draw.random() < 0.7 else [*VSIDS, 4096, 5004])
+        vsid = draw.choice(here if here and draw.random() < 0.7 else [*VSIDS, *MIRROR_KEYS, 4096,
+                                                                       5004])
         known = [m.locator.pa for m in self.policy.mappings if m.vsid == vsid]
         own = [address.partition("/")[0] for address in OWN_PAS]
         outer = draw.choice(known if known and draw.random() < 0.7 else

@@ -91,6 +91,32 @@ class Nat:
     external: str  # an address, or first-last
 
 
+@dataclass(frozen=True)
+class Service:
+    """SI_Rule; the strings of its filter as they are written."""
+    port: str
+    ident: str
+    kind: str  # "mirror", "arrival" or "insertion"
+    priority: int = 0
+    # Of a mirror; without an analyzer it leads to another host.
+    directions: tuple = ("in", "out")
+    analyzer: str = ""
+    locator: Locator = None
+    key: int = 0  # of an arrival too
+    sources: tuple = ()  # of an arrival
+    next_hop: str = ""  # of an insertion
+    fail_open: bool = False
+    protocols: str = "*"
+    src: str = "*"
+    dst: str = "*"
+    src_ports: str = "*"
+    dst_ports: str = "*"
+    allow: bool = False  # As a rule's that names ports.
+
+    def changed(self, **fields):
+        return dataclasses.replace(self, **fields)
+
+
 @dataclass
 class Policy:
     router_mac: str = ""  # empty: the default
@@ -103,6 +129,7 @@ class Policy:
     rules: list = field(default_factory=list)
     mcast: dict = field(default_factory=dict)  # (VSID, MAC): [Locator], Mcast_Macs_Remote
     nats: list = field(default_factory=list)
+    services: list = field(default_factory=list)
 
     def as_json(self):
         """Everything in it, in JSON's types."""
@@ -116,6 +143,11 @@ def from_json(plain):
     def mapping(row):
         return Mapping(**{**row, "locator": Locator(**row["locator"])})
 
+    def service(row):
+        locator = row["locator"] and Locator(**row["locator"])
+        return Service(**{**row, "locator": locator, "directions": tuple(row["directions"]),
+                          "sources": tuple(row["sources"])})
+
     def port(row):
         return Port(**{**row, "bindings": {int(k): v for k, v in row["bindings"].items()}})
 
@@ -127,6 +159,7 @@ def from_json(plain):
         mappings=[mapping(row) for row in plain["mappings"]],
         ports={k: port(row) for k, row in plain["ports"].items()},
         rules=[Rule(**row) for row in plain["rules"]],
+        services=[service(row) for row in plain.get("services", [])],
         mcast={(v, m): [Locator(**row) for row in rows] for v, m, rows in plain["mcast"]},
         nats=[Nat(**{**row, "internal": tuple(row["internal"])}) for row in plain.get("nats", [])])
 

@@ -5,6 +5,12 @@ braces and in either case."""
 import ipaddress
 
 
+def known_as(name):
+    """What the agent knows a port by: a name, or for every other port a GUID."""
+    number = int(name[-1])
+    return f"5b5a9a3c-6e0f-4f8e-9c5d-1f2f6c0d7a{number:02x}" if number % 2 else name
+
+
 class Spelling:
     def __init__(self, random):
         self.random = random
@@ -23,9 +29,8 @@ class Spelling:
         return self._case(ipaddress.ip_address(address).exploded) + slash + length
 
     def port(self, name):
-        """The id of a port: a name, or for every other port a GUID."""
-        number = int(name[-1])
-        if number % 2 == 0:
+        """The id of a port."""
+        if known_as(name) == name:
             return name
-        guid = self._case(f"5b5a9a3c-6e0f-4f8e-9c5d-1f2f6c0d7a{number:02x}")
+        guid = self._case(known_as(name))
         return self.random.choice([guid, "{" + guid + "}"])

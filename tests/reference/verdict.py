@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field
 
 import oftrace
+import services
 import policy as values
 from rpc import RpcError
 
@@ -40,11 +41,13 @@ def texts(outs):
 
 def stays_in_network(policy, packet, outs):
     """The one property above all, asked without the model: what enters in a virtual network comes
-    out in the same one."""
+    out in the same one; but for copies, which go where a mirror says."""
     if packet.port:
         entered = set(policy.ports[packet.port].bindings.values())
     else:
         entered = {packet.key if packet.tunnel == "vxlan" else packet.key >> 8}
+        if services.arrival(policy, *entered):
+            return True
     allowed = set(entered)
     for router in policy.routers.values():
         bindings = values.bindings_in_force(policy, router)
@@ -56,7 +59,7 @@ def stays_in_network(policy, packet, outs):
             return out.name in policy.ports and \
                 allowed.intersection(policy.ports[out.name].bindings.values())
         return out.to == "agent" or out.vsid in allowed
-    return all(stays(out) for out in outs)
+    return all(stays(out) or services.is_a_copy(policy, out) for out in outs)
 
 
 @dataclass

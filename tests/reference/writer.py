@@ -14,6 +14,9 @@ from spelling import Spelling
 from transaction import Transaction
 
 _LAYERS = {"admin": "RuleWithAdminPriority", "controller": "RuleWithControllerPriority"}
+_KINDS = {"mirror": "MirrorSource", "arrival": "MirrorDestinaion", "insertion": "ServiceInsertion"}
+DATABASES = {"hnv_host": "Host", "ms_firewall": "FW_Global", "ms_service_insertion": "SI_Global",
+             "ms_vtep": "Global"}  # and the table with the sequence numbers
 ATTEMPTS = 5
 
 
@@ -31,7 +34,7 @@ class Writer:
         self.switch = switch
         self.random = random
         self.spell = Spelling(random)
-        self.rows = {"hnv_host": {}, "ms_firewall": {}, "ms_vtep": {}}  # see Transaction
+        self.rows = {name: {} for name in DATABASES}  # see Transaction
         self.plugged = {}  # port: attached MAC
 
     @property
@@ -65,7 +68,8 @@ class Writer:
         return dataclasses.replace(policy, mappings=mappings, routers=routers)
 
     def _write_rows(self, policy):
-        databases = [self._write_host, self._write_firewall, self._write_vtep]
+        databases = [self._write_host, self._write_firewall, self._write_services,
+                     self._write_vtep]
         self.random.shuffle(databases)
         for write in databases:
             write(policy)
@@ -76,8 +80,7 @@ class Writer:
     def wait_confirmed(self):
         """Until cur_cfg is next_cfg in each database."""
         deadline = time.monotonic() + 20
-        for database, table in (("hnv_host", "Host"), ("ms_firewall", "FW_Global"),
-                                ("ms_vtep", "Global")):
+        for database, table in DATABASES.items():
             while not self._current(database, table):
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"cur_cfg of {database} does not reach next_cfg")
@@ -149,6 +152,32 @@ class Writer:
         rules = {(rule.port, rule.ident, rule.layer): rule for rule in policy.rules}
         change.table("FW_Rules", rules, row)
         change.commit("FW_Global")
+
+    def _routing(self, rule):
+        if rule.kind == "insertion":
+            items = [f"next-hop={self.spell.ip(rule.next_hop)}"] + ["fail=open"] * rule.fail_open
+        elif rule.kind == "arrival":
+            items = [f"key={rule.key}", "from=" + ";".join(map(self.spell.ip, rule.sources))]
+        else:
+            items = [f"direction={rule.directions[0]}"] if len(rule.directions) == 1 else []
+            items += [f"port={self.spell.port(rule.analyzer)}"] if rule.analyzer else [
+                f"destination={self.spell.ip(rule.locator.pa)}", f"key={rule.key}",
+                f"encapsulation={rule.locator.encapsulation}"]
+        self.random.shuffle(items)
+        return self.random.choice([" ", ", ", ","]).join(items)
+
+    def _write_services(self, policy):
+        def row(_, rule):
+            return {
+                "vnic_id": self.spell.port(rule.port), "rule_id": rule.ident,
+                "rule_type": _KINDS[rule.kind], "priority": rule.priority,
+                "routing_information": self._routing(rule), "protocols": rule.protocols,
+                "src_ip_addresses": rule.src, "dst_ip_addresses": rule.dst,
+                "src_ports": rule.src_ports, "dst_ports": rule.dst_ports}
+
+        change = self._transaction("ms_service_insertion")
+        change.table("SI_Rule", {(rule.port, rule.ident): rule for rule in policy.services}, row)
+        change.commit("SI_Global")
 
     def _write_vtep(self, policy):
         """One transaction, in which rows may be referred to before they are there."""

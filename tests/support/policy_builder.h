@@ -139,6 +139,15 @@ class PolicyBuilder {
         }
         return views;
     }
+    [[nodiscard]] std::optional<policy::ServiceView> service_view(std::string_view port) const {
+        for (const policy::ObjectId& id : objects(policy::ObjectKind::Service)) {
+            const auto view = model.service(id);
+            if (view && view->port == port) {
+                return view;
+            }
+        }
+        return std::nullopt;
+    }
     [[nodiscard]] std::optional<policy::PortView> port_view(std::string_view name) const {
         for (const policy::ObjectId& id : objects(policy::ObjectKind::Port)) {
             const auto view = model.port(id);

@@ -18,6 +18,7 @@
 #include "northbound/hardware_vtep_reader.h"
 #include "northbound/hnv_host_reader.h"
 #include "northbound/ms_firewall_reader.h"
+#include "northbound/ms_service_insertion_reader.h"
 #include "northbound/ms_vtep_reader.h"
 #include "northbound/own_rows.h"
 #include "northbound/sequence.h"
@@ -73,10 +74,13 @@ class NorthboundTest : public testing::Test, public ovs::CommitListener {
         readers_.push_back(std::make_unique<MsVtepReader>(policy_->model, policy_->faults, sink));
         readers_.push_back(
             std::make_unique<MsFirewallReader>(policy_->model, policy_->faults, sink));
+        readers_.push_back(
+            std::make_unique<MsServiceInsertionReader>(policy_->model, policy_->faults, sink));
         readers_.push_back(std::make_unique<HnvHostReader>(policy_->model, policy_->faults, sink));
         readers_.push_back(
             std::make_unique<HardwareVtepReader>(policy_->model, policy_->faults, sink));
-        for (const char* database : {"hnv_host", "ms_firewall", "hardware_vtep", "ms_vtep"}) {
+        for (const char* database :
+             {"hnv_host", "ms_firewall", "ms_service_insertion", "hardware_vtep", "ms_vtep"}) {
             const Status opened =
                 server_->open(schema::text(database), directory_ + "/" + database + ".db");
             ASSERT_TRUE(opened) << opened.error().message();
@@ -120,6 +124,9 @@ class NorthboundTest : public testing::Test, public ovs::CommitListener {
     void firewall(const std::vector<std::string>& operations) { write("ms_firewall", operations); }
     void hardware(const std::vector<std::string>& operations) {
         write("hardware_vtep", operations);
+    }
+    void services(const std::vector<std::string>& operations) {
+        write("ms_service_insertion", operations);
     }
     void host(const std::vector<std::string>& operations) { write("hnv_host", operations); }
 

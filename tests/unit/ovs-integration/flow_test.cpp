@@ -238,6 +238,14 @@ INSTANTIATE_TEST_SUITE_P(
                  b.controller({.controller_id = 0x684e, .meter = 7, .userdata = userdata});
              },
              " actions=controller(id=26702,userdata=01.ff,meter_id=7)"},
+        Case{"CloneBetweenOtherActions",
+             [](FlowBuilder& b) {
+                 b.match_eth_type(0x0800).set_reg(0, 7);
+                 b.clone([&b] { b.set_reg(2, 9).ct({.zone = 7, .commit = true}).output_reg(2); });
+                 b.set_reg(1, 8).goto_table(9);
+             },
+             ",ip actions=set_field:0x7->reg0,clone(set_field:0x9->reg2,ct(commit,zone=7),"
+             "output:NXM_NX_REG2[0..15]),set_field:0x8->reg1,goto_table:9"},
         Case{"Conjunction",
              [](FlowBuilder& b) { b.conjunction(0x650001, 1, 2).conjunction(7, 3, 3); },
              " actions=conjunction(6619137,1/2),conjunction(7,3/3)"},
@@ -279,6 +287,19 @@ TEST(Flow, HoldsManyActions) {
         expected += (port == 1 ? "output:" : ",output:") + std::to_string(port);
     }
     EXPECT_EQ(to_text(builder.build()), expected);
+}
+
+TEST(Flow, ClonesMoreActionsThanItHasRoomForAtFirst) {
+    FlowBuilder builder(3, 100);
+    std::string expected = "table=3, priority=100 actions=clone(";
+    builder.set_reg(0, 7).clone([&] {
+        for (std::uint32_t port = 1; port <= 300; ++port) {
+            builder.output(port);
+            expected += (port == 1 ? "output:" : ",output:") + std::to_string(port);
+        }
+    });
+    expected.replace(expected.find("clone("), 6, "set_field:0x7->reg0,clone(");
+    EXPECT_EQ(to_text(builder.output(8).build()), expected + "),output:8");
 }
 
 TEST(Flow, PrintsWhatAnUndecodableOneMatches) {

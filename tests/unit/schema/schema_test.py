@@ -66,6 +66,13 @@ CONTRACT = {
                     "rule_type string {RuleWithAdminPriority,RuleWithControllerPriority}|"
                     "src_ip_addresses string|src_ports string|vnic_id string",
     },
+    "ms_service_insertion 1.0.0": {
+        "SI_Global": SEQUENCE,
+        "SI_Rule": "_uuid|dst_ip_addresses string|dst_ports string|priority integer|"
+                   "protocols string|routing_information string|rule_id string|"
+                   "rule_type string {MirrorDestinaion,MirrorSource,ServiceInsertion}|"
+                   "src_ip_addresses string|src_ports string|vnic_id string",
+    },
     "hnv_host 1.0.0": {
         "Fault": "_uuid|database string|key string|message string|row uuid|since string|"
                  "table string",
@@ -87,10 +94,11 @@ ROOTS = {
     "ms_vtep": {"Global", "Logical_Router", "Logical_Switch", "Mcast_Macs_Local",
                 "Mcast_Macs_Remote", "Ucast_Macs_Local", "Ucast_Macs_Remote"},
     "ms_firewall": {"FW_Global", "FW_Rules"},
+    "ms_service_insertion": {"SI_Global", "SI_Rule"},
     "hnv_host": {"Fault", "Host", "NAT", "Port_Settings", "Provider_Address"},
 }
 
-SINGLE_ROW = {"Global", "FW_Global", "Host"}
+SINGLE_ROW = {"Global", "FW_Global", "SI_Global", "Host"}
 
 INDEXES = {
     ("ms_vtep", "Manager"): [["target"]],
@@ -99,6 +107,7 @@ INDEXES = {
     ("ms_vtep", "Logical_Router"): [["name"]],
     ("ms_vtep", "Physical_Locator"): [["encapsulation_type", "dst_ip"]],
     ("ms_firewall", "FW_Rules"): [["rule_id", "vnic_id", "rule_type"]],
+    ("ms_service_insertion", "SI_Rule"): [["rule_id", "vnic_id"]],
     ("hnv_host", "Provider_Address"): [["address"]],
     ("hnv_host", "Port_Settings"): [["name"]],
     ("hnv_host", "NAT"): [["name"]],

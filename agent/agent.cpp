@@ -65,7 +65,9 @@ Agent::Agent(AgentConfig config)
       connection_(management_socket(config_), "southbound"),
       southbound_(connection_, [this](const policy::ObjectId& object) { return compile(object); }),
       responder_(management_socket(config_), neighbours_),
-      audit_log_(management_socket(config_), port_names_, config_.log_dir + "/audit.log") {
+      audit_log_(management_socket(config_), port_names_, config_.log_dir + "/audit.log"),
+      drops_(model_, management_socket(config_)),
+      zone_limits_(config_.ovs_run_dir) {
     const auto sequence = [this](std::string_view database, const northbound::SequenceRow& row) {
         sequences_.on_row(database, row);
     };
@@ -104,7 +106,7 @@ Status Agent::open() {
     reports_ = std::make_unique<admin::Reports>(admin::Sources{
         model_, faults_, southbound_, responder_, audit_log_, underlay_, sequences_, server_,
         provider_addresses_, refused_, config_.name, config_.bridge, config_.ovs_run_dir,
-        config_.version, started_});
+        config_.version, started_, &zone_limits_});
     add_commands();
     return {};
 }
@@ -122,6 +124,11 @@ void Agent::add_commands() {
     report("hnv/provider-addresses", &admin::Reports::provider_addresses);
     report("hnv/faults", &admin::Reports::faults);
     report("hnv/nat", &admin::Reports::nat);
+    unixctl_->add_later(
+        "hnv/drops", "[PORT]", 1,
+        [this](const std::vector<std::string>& arguments, const ovs::UnixctlServer::Reply& reply) {
+            drops_.ask(arguments.empty() ? std::nullopt : std::optional(arguments.front()), reply);
+        });
     unixctl_->add("hnv/audit", [this]() -> Result<std::string> {
         southbound_.audit();
         return std::string("reading the switch back; see hnv/status\n");
@@ -138,6 +145,13 @@ void Agent::add_commands() {
 
 pipeline::FlowSet Agent::compile(const policy::ObjectId& object) {
     pipeline::FlowSet flows = pipeline::compile(model_, object);
+    if (object.kind == policy::ObjectKind::Port) {
+        std::vector<underlay::ZoneLimit> limits;
+        for (const pipeline::ZoneLimit& zone : flows.zone_limits) {
+            limits.push_back({zone.zone, zone.limit});
+        }
+        zone_limits_.want(object, std::move(limits));
+    }
     if (object.kind == policy::ObjectKind::Subnet) {
         if (const auto row = model_.row_of(object)) {
             faults_.set(*row, policy::FaultKey::ReplicationLimit,
@@ -247,15 +261,28 @@ void Agent::turn() {
         take_underlay();
     }
     southbound_.run();
+    limit_connections();
+    drops_.run();
     tell();
 
     unixctl_->wait();
     server_.wait();
     underlay_.wait();
     southbound_.wait();
+    drops_.wait();
+    zone_limits_.wait();
     if (exiting_) {
         ovs::wake_now();
     }
+}
+
+void Agent::limit_connections() {
+    if (switch_generation_ != connection_.generation()) {
+        switch_generation_ = connection_.generation();
+        zone_limits_.look_again();
+    }
+    const bool offline = southbound_.state() == southbound::State::Offline;
+    zone_limits_.run(offline ? std::string() : underlay_.datapath_type());
 }
 
 void Agent::want_provider_addresses() {

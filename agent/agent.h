@@ -19,6 +19,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "admin/drop_counters.h"
 #include "admin/reports.h"
 #include "audit/audit_log.h"
 #include "northbound/fault_writer.h"
@@ -35,6 +36,7 @@
 #include "responder/responder.h"
 #include "southbound/southbound.h"
 #include "underlay/underlay.h"
+#include "underlay/zone_limits.h"
 
 namespace hnv {
 
@@ -73,6 +75,7 @@ class Agent final : private ovs::CommitListener {
     void on_replaced(std::string_view database) override;
 
     void turn();
+    void limit_connections();
     void want_provider_addresses();
     void take_host_settings();
     void take_underlay();
@@ -104,6 +107,9 @@ class Agent final : private ovs::CommitListener {
     southbound::Southbound southbound_;
     responder::Responder responder_;
     audit::AuditLog audit_log_;
+    admin::DropCounters drops_;
+    underlay::ZoneLimits zone_limits_;
+    std::uint64_t switch_generation_ = 0;  // Whose limits were looked at.
     std::unique_ptr<ovs::UnixctlServer> unixctl_;
     std::vector<northbound::ProviderAddressStatus> provider_addresses_;
     std::unique_ptr<admin::Reports> reports_;

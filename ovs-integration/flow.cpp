@@ -279,6 +279,13 @@ FlowBuilder& FlowBuilder::clone(const std::function<void()>& actions) {
     return *this;
 }
 
+FlowBuilder& FlowBuilder::meter(std::uint32_t id) {
+    ofpact_meter* meter = ofpact_put_METER(&impl_->actions);
+    meter->meter_id = id;
+    meter->provider_meter_id = UINT32_MAX;
+    return *this;
+}
+
 FlowBuilder& FlowBuilder::conjunction(std::uint32_t id, std::uint8_t clause, std::uint8_t clauses) {
     ofpact_conjunction* action = ofpact_put_CONJUNCTION(&impl_->actions);
     action->id = id;

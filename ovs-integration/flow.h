@@ -132,7 +132,8 @@ class FlowBuilder {
     // `set` of the bits in `mask`; a bit of `mask` not in `set` must be clear.
     FlowBuilder& match_ct_state(std::uint32_t set, std::uint32_t mask);
     FlowBuilder& match_ct_mark(std::uint32_t mark);
-    FlowBuilder& match_conj_id(std::uint32_t id);  // All clauses of conjunction() matched.
+    FlowBuilder& match_ct_zone(std::uint16_t zone);  // Of the last ct(); needs CtState::Tracked.
+    FlowBuilder& match_conj_id(std::uint32_t id);    // All clauses of conjunction() matched.
     FlowBuilder& match_ct_label(std::uint64_t low);  // The low 64 bits; the others are zero.
     // The connection's first packet (ct_nw_src and so on); needs match_eth_type(), and a match on
     // CtState::Tracked with one that only a valid connection has (New, Established, Reply, …).
@@ -184,6 +185,9 @@ class FlowBuilder {
     // What `actions` adds to this builder is done to a copy of the packet; the packet itself, its
     // registers and its tunnel fields go on unchanged. Precondition: no goto_table() in it.
     FlowBuilder& clone(const std::function<void()>& actions);
+    // A packet that the meter drops is gone for all that the switch had still to do with it: later
+    // copies of a broadcast too, unless a ct() that recirculates is between.
+    FlowBuilder& meter(std::uint32_t id);
     FlowBuilder& goto_table(std::uint8_t table);
     // The match is one way to fulfil clause `clause` (from 1) of `clauses` of the conjunction: a
     // packet that fulfils them all, in flows of one table and one priority, has the id in

@@ -234,6 +234,11 @@ FlowBuilder& FlowBuilder::match_ct_mark(std::uint32_t mark) {
     return *this;
 }
 
+FlowBuilder& FlowBuilder::match_ct_zone(std::uint16_t zone) {
+    match_set_ct_zone(&impl_->match, zone);
+    return *this;
+}
+
 FlowBuilder& FlowBuilder::match_conj_id(std::uint32_t id) {
     match_set_conj_id(&impl_->match, id);
     return *this;

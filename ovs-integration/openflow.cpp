@@ -84,8 +84,36 @@ class ScopedBuffer {
                          ofperr_to_string(static_cast<ofperr>(outcome)));
         }
         const bool ours = config.n_bands == 1;
+        const bool packets = (config.flags & OFPMF13_PKTPS) != 0;
         reply.meters.push_back({config.meter_id, ours ? config.bands[0].rate : 0,
-                                ours ? config.bands[0].burst_size : 0});
+                                ours ? config.bands[0].burst_size : 0,
+                                packets ? MeterUnit::Packets : MeterUnit::Kilobits});
+    }
+}
+
+[[nodiscard]] Result<Message> decode_meter_stats(const Bytes& message, std::uint32_t xid) {
+    MeterStats reply;
+    reply.xid = xid;
+    reply.more = ofpmp_more(header(message));
+    ofpbuf cursor =
+        ofpbuf_const_initializer(message.data(), static_cast<std::uint32_t>(message.size()));
+    ScopedBuffer bands;
+    for (;;) {
+        ofputil_meter_stats stats{};
+        const int outcome = ofputil_decode_meter_stats(&cursor, &stats, bands.get());
+        if (outcome == EOF) {
+            return Message(std::move(reply));
+        }
+        if (outcome != 0) {
+            return Error(std::string("meter stats reply: ") +
+                         ofperr_to_string(static_cast<ofperr>(outcome)));
+        }
+        MeterRecord record{stats.meter_id};
+        for (unsigned band = 0; band < stats.n_bands; ++band) {
+            record.dropped_packets += stats.bands[band].packet_count;
+            record.dropped_bytes += stats.bands[band].byte_count;
+        }
+        reply.meters.push_back(record);
     }
 }
 
@@ -148,12 +176,14 @@ Bytes encode_barrier(std::uint32_t xid) {
 Bytes encode_meter_mod(MeterCommand command, const Meter& meter, std::uint32_t xid) {
     ofputil_meter_band band{};
     band.type = OFPMBT13_DROP;
-    band.rate = meter.rate_pps;
+    band.rate = meter.rate;
     band.burst_size = meter.burst;
     ofputil_meter_mod mod{};
     mod.command = static_cast<std::uint16_t>(command);
     mod.meter.meter_id = meter.id;
-    mod.meter.flags = OFPMF13_PKTPS | OFPMF13_BURST | OFPMF13_STATS;
+    const bool packets = meter.unit == MeterUnit::Packets;
+    mod.meter.flags = static_cast<std::uint16_t>((packets ? OFPMF13_PKTPS : OFPMF13_KBPS) |
+                                                 OFPMF13_BURST | OFPMF13_STATS);
     mod.meter.n_bands = command == MeterCommand::Delete ? 0 : 1;
     mod.meter.bands = &band;
     return finish(ofputil_encode_meter_mod(kOpenFlowVersion, &mod), xid);
@@ -176,6 +206,22 @@ Bytes encode_all_flows_request(std::uint32_t xid) { return flows_request(OFPTT_A
 
 Bytes encode_table_flows_request(std::uint8_t table, std::uint32_t xid) {
     return flows_request(table, xid);
+}
+
+Bytes encode_flows_request(std::uint64_t cookie, std::uint32_t xid) {
+    ofputil_flow_stats_request request{};
+    match_init_catchall(&request.match);
+    request.cookie = htobe64(cookie);
+    request.cookie_mask = OVS_BE64_MAX;
+    request.out_port = OFPP_ANY;
+    request.out_group = OFPG_ANY;
+    request.table_id = OFPTT_ALL;
+    return finish(ofputil_encode_flow_stats_request(&request, kOpenFlowProtocol), xid);
+}
+
+Bytes encode_all_meter_stats_request(std::uint32_t xid) {
+    return finish(ofputil_encode_meter_request(kOpenFlowVersion, OFPUTIL_METER_STATS, OFPM13_ALL),
+                  xid);
 }
 
 Bytes encode_all_meters_request(std::uint32_t xid) {
@@ -252,6 +298,9 @@ Result<Message> decode(const Bytes& message) {
     }
     if (type == OFPTYPE_METER_CONFIG_STATS_REPLY) {
         return decode_meter_configs(message, xid);
+    }
+    if (type == OFPTYPE_METER_STATS_REPLY) {
+        return decode_meter_stats(message, xid);
     }
     if (type == OFPTYPE_PACKET_IN) {
         return decode_packet_in(message);

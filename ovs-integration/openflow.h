@@ -16,12 +16,15 @@
 
 namespace hnv::ovs {
 
-// A meter that drops what exceeds `rate` packets a second (with a burst of `burst` packets).
-// Meters can't be in a bundle.
+enum class MeterUnit : std::uint8_t { Packets, Kilobits };
+
+// A meter that drops what exceeds `rate` units a second (with a burst of `burst` units). Bits are
+// those of Ethernet frames without preamble and frame check sequence. Meters can't be in a bundle.
 struct Meter {
     std::uint32_t id = 0;
-    std::uint32_t rate_pps = 0;
+    std::uint32_t rate = 0;  // At least 1.
     std::uint32_t burst = 0;
+    MeterUnit unit = MeterUnit::Packets;
 
     bool operator==(const Meter&) const = default;
 };
@@ -40,7 +43,10 @@ enum class MeterCommand : std::uint8_t { Add = 0, Modify = 1, Delete = 2 };
 [[nodiscard]] Bytes encode_meter_mod(MeterCommand command, const Meter& meter, std::uint32_t xid);
 [[nodiscard]] Bytes encode_all_flows_request(std::uint32_t xid);
 [[nodiscard]] Bytes encode_table_flows_request(std::uint8_t table, std::uint32_t xid);
+// Of the flows with this cookie: the switch finds them by an index.
+[[nodiscard]] Bytes encode_flows_request(std::uint64_t cookie, std::uint32_t xid);
 [[nodiscard]] Bytes encode_all_meters_request(std::uint32_t xid);
+[[nodiscard]] Bytes encode_all_meter_stats_request(std::uint32_t xid);
 [[nodiscard]] Bytes encode_flush_ct_zone(std::uint16_t zone, std::uint32_t xid);
 // Makes a connection receive the packet-ins of controller() actions with this id, in the form that
 // carries registers and userdata (NXT_PACKET_IN2).
@@ -77,6 +83,17 @@ struct MeterConfigs {
     std::vector<Meter> meters;
     bool more = false;
 };
+// What a meter has dropped since it was made, or changed the last time.
+struct MeterRecord {
+    std::uint32_t id = 0;
+    std::uint64_t dropped_packets = 0;
+    std::uint64_t dropped_bytes = 0;
+};
+struct MeterStats {
+    std::uint32_t xid = 0;
+    std::vector<MeterRecord> meters;
+    bool more = false;
+};
 struct PacketIn {
     std::vector<std::uint8_t> packet;
     std::uint32_t in_port = 0;
@@ -88,7 +105,7 @@ struct PacketIn {
 struct OtherMessage {};
 
 using Message = std::variant<OtherMessage, ErrorReply, BarrierReply, BundleCommitted, FlowStats,
-                             MeterConfigs, PacketIn>;
+                             MeterConfigs, MeterStats, PacketIn>;
 
 // Decodes one whole message. An error means that the message is malformed.
 [[nodiscard]] Result<Message> decode(const Bytes& message);

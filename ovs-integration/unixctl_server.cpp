@@ -16,8 +16,7 @@ struct ServerDeleter {
     void operator()(unixctl_server* server) const { unixctl_server_destroy(server); }
 };
 
-void call(unixctl_conn* connection, int, const char*[], void* handler) {
-    const auto answer = (*static_cast<UnixctlServer::Handler*>(handler))();
+void reply(unixctl_conn* connection, const Result<std::string>& answer) {
     if (answer) {
         unixctl_command_reply(connection, answer->c_str());
     } else {
@@ -25,11 +24,24 @@ void call(unixctl_conn* connection, int, const char*[], void* handler) {
     }
 }
 
+void call(unixctl_conn* connection, int, const char*[], void* handler) {
+    reply(connection, (*static_cast<UnixctlServer::Handler*>(handler))());
+}
+
+// The connection stays until it is answered (lib/unixctl.c reads nothing of it meanwhile).
+void call_later(unixctl_conn* connection, int argc, const char* argv[], void* handler) {
+    (*static_cast<UnixctlServer::LaterHandler*>(handler))(
+        {argv + 1, argv + argc},
+        [connection](const Result<std::string>& answer) { reply(connection, answer); });
+}
+
 }  // namespace
 
 struct UnixctlServer::Impl {
     std::unique_ptr<unixctl_server, ServerDeleter> server;
-    std::deque<Handler> handlers;  // Their addresses are registered: they must not move.
+    // Their addresses are registered: they must not move.
+    std::deque<Handler> handlers;
+    std::deque<LaterHandler> later_handlers;
 };
 
 UnixctlServer::UnixctlServer() : impl_(std::make_unique<Impl>()) {}
@@ -49,6 +61,13 @@ Result<std::unique_ptr<UnixctlServer>> UnixctlServer::listen(const std::string& 
 void UnixctlServer::add(const std::string& command, Handler handler) {
     impl_->handlers.push_back(std::move(handler));
     unixctl_command_register(command.c_str(), "", 0, 0, call, &impl_->handlers.back());
+}
+
+void UnixctlServer::add_later(const std::string& command, const std::string& usage, int most,
+                              LaterHandler handler) {
+    impl_->later_handlers.push_back(std::move(handler));
+    unixctl_command_register(command.c_str(), usage.c_str(), 0, most, call_later,
+                             &impl_->later_handlers.back());
 }
 
 void UnixctlServer::run() { unixctl_server_run(impl_->server.get()); }

@@ -27,6 +27,9 @@ inline constexpr std::uint8_t kSctp = 132;
 
 // RFC 2131.
 inline constexpr std::uint16_t kDhcpServerPort = 67;
+inline constexpr std::uint16_t kDhcpClientPort = 68;
+// RFC 8415 section 7.2.
+inline constexpr std::uint16_t kDhcpv6ClientPort = 546;
 // RFC 826.
 inline constexpr std::uint16_t kArpRequest = 1;
 // RFC 792 and RFC 4443.
@@ -36,8 +39,10 @@ inline constexpr std::uint8_t kEchoRequestV6 = 128;
 inline constexpr std::uint8_t kEchoReplyV6 = 129;
 // RFC 4861: router solicitation to redirect.
 inline constexpr std::uint8_t kRouterSolicitation = 133;
+inline constexpr std::uint8_t kRouterAdvertisement = 134;
 inline constexpr std::uint8_t kNeighbourSolicitation = 135;
 inline constexpr std::uint8_t kNeighbourAdvertisement = 136;
+inline constexpr std::uint8_t kRedirect = 137;
 inline constexpr std::uint8_t kFirstDiscovery = 133;
 inline constexpr std::uint8_t kLastDiscovery = 137;
 

@@ -115,6 +115,9 @@ std::vector<std::string> Reports::problems() const {
     if (const std::string problem = sources_.audit_log.problem(); !problem.empty()) {
         problems.push_back("the audit log loses records: " + problem);
     }
+    if (sources_.zone_limits != nullptr && !sources_.zone_limits->problem().empty()) {
+        problems.push_back("no flow_limit is in force: " + sources_.zone_limits->problem());
+    }
     if (!sources_.server.remote_error().empty()) {
         problems.push_back("a remote does not work: " + sources_.server.remote_error());
     }

@@ -19,6 +19,7 @@
 #include "responder/responder.h"
 #include "southbound/southbound.h"
 #include "underlay/underlay.h"
+#include "underlay/zone_limits.h"
 
 namespace hnv::admin {
 
@@ -40,6 +41,7 @@ struct Sources {
     std::string ovs_run_dir;
     std::string version;
     std::chrono::steady_clock::time_point started;
+    const underlay::ZoneLimits* zone_limits = nullptr;
 };
 
 class Reports {

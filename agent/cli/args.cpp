@@ -19,6 +19,7 @@ constexpr std::array<CommandName, 8> kCommands{{{"status", Command::Status},
                                                 {"provider-addresses", Command::ProviderAddresses},
                                                 {"faults", Command::Faults},
                                                 {"nat", Command::Nat},
+                                                {"drops", Command::Drops},
                                                 {"apply", Command::Apply},
                                                 {"export", Command::Export}}};
 
@@ -145,6 +146,10 @@ Status Parser::operand(const std::string& word) {
         arguments_.file = word;
         return {};
     }
+    if (arguments_.command == Command::Drops && arguments_.port.empty() && !word.empty()) {
+        arguments_.port = word;
+        return {};
+    }
     return Error(command_word_ + ": '" + word + "' is one argument too many");
 }
 
@@ -208,6 +213,7 @@ What the agent does (--json prints the data instead of a table):
   provider-addresses  this host's provider addresses
   faults              rows of the policy that could not be realised, and why
   nat                 external addresses at gateway ports, their connections and drops
+  drops [PORT]        packets that the switch has dropped, by port and reason
 
 The policy, written and read over OVSDB:
   apply FILE          make the databases equal to a policy file ("-": standard input)

@@ -21,6 +21,7 @@ enum class Command {
     ProviderAddresses,
     Faults,
     Nat,
+    Drops,
     Apply,
     Export,
 };
@@ -31,6 +32,7 @@ struct Arguments {
     std::string db_remote;                   // Empty: the socket in run_dir.
     bool json = false;
     std::string file;  // Of apply; "-" is the standard input.
+    std::string port;  // Of drops; empty: all.
     bool dry_run = false;
     std::optional<std::chrono::seconds> wait;
     std::optional<ovs::TlsFiles> tls;

@@ -33,7 +33,14 @@ std::string pretty_text(const Json::Value& value) {
 
 Result<Json::Value> ask_agent(const Arguments& arguments, const std::string& command) {
     const std::string socket = arguments.run_dir + "/hnv-agent.ctl";
-    const auto answer = ovs::unixctl_call(socket, command, {}, kAnswerTimeout);
+    std::vector<std::string> operands;
+    if (!arguments.port.empty()) {
+        operands.push_back(arguments.port);
+    }
+    const auto answer = ovs::unixctl_call(socket, command, operands, kAnswerTimeout);
+    if (!answer && !operands.empty() && answer.error().message().starts_with("unix:")) {
+        return answer.error();  // It has connected: the agent says so itself.
+    }
     if (!answer) {
         return Error(answer.error().message() +
                      "\nIs hnv-agent running? --run-dir names another run directory.");
@@ -108,6 +115,8 @@ int dispatch(const Arguments& arguments, std::string_view version, const Termina
             return show(arguments, terminal, "hnv/faults", faults_view);
         case Command::Nat:
             return show_nat(arguments, terminal);
+        case Command::Drops:
+            return show(arguments, terminal, "hnv/drops", drops_view);
         case Command::Apply: {
             const Status status = apply_file(arguments, terminal);
             return status ? kExitOk : fail(terminal, status.error());

@@ -251,4 +251,24 @@ std::string faults_view(const Json::Value& faults, bool colour) {
     return table.empty() ? "no faults\n" : table.text(colour);
 }
 
+std::string drops_view(const Json::Value& drops, bool colour) {
+    Table table({{"PORT"}, {"REASON"}, {"PACKETS", Align::Right}});
+    const auto add = [&table](const std::string& port, const Json::Value& counts) {
+        if (!counts.isObject()) {
+            return;
+        }
+        for (const std::string& reason : counts.getMemberNames()) {
+            const std::string packets = text_of(counts, reason.c_str());
+            if (packets != "0") {
+                table.add_row({{port}, {reason}, {packets}});
+            }
+        }
+    };
+    for (const Json::Value& port : member(drops, "ports")) {
+        add(text_of(port, "name"), member(port, "drops"));
+    }
+    add("(from tunnels)", member(drops, "host"));
+    return table.empty() ? "no drops\n" : table.text(colour);
+}
+
 }  // namespace hnv::cli

@@ -14,5 +14,7 @@ namespace hnv::cli {
 [[nodiscard]] std::string mappings_view(const Json::Value& mappings, bool colour);
 [[nodiscard]] std::string provider_addresses_view(const Json::Value& addresses, bool colour);
 [[nodiscard]] std::string faults_view(const Json::Value& faults, bool colour);
+// Those that have been met at least once.
+[[nodiscard]] std::string drops_view(const Json::Value& drops, bool colour);
 
 }  // namespace hnv::cli

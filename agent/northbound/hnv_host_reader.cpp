@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include "northbound/nat_rows.h"
 
@@ -44,6 +45,40 @@ template <typename Number>
     }
     return std::nullopt;
 }
+// The switch counts packets, connections and kbit/s in 32 bits.
+constexpr std::int64_t kMaxCount = std::numeric_limits<std::uint32_t>::max();
+constexpr std::int64_t kMaxMbps = kMaxCount / 1000;
+
+// The limits of a Port_Settings row. One that is too high has no effect, and a sentence in
+// `problem`; the schema has them at 0 or more.
+class Limits {
+  public:
+    Limits(const ovs::Row& row, std::string_view port) : row_(row), port_(port) {}
+
+    [[nodiscard]] std::uint32_t read(const char* column, std::int64_t highest) {
+        std::uint32_t limit = 0;
+        for (const std::int64_t value : row_.integers(column)) {
+            if (value < 0 || value > highest) {
+                problem_ += (problem_.empty() ? "" : "; ") + std::string(column) + " " +
+                            std::to_string(value) + " of Port_Settings " + std::string(port_) +
+                            " is not in 0 to " + std::to_string(highest) +
+                            "; the port is not limited";
+                continue;
+            }
+            limit = static_cast<std::uint32_t>(value);
+        }
+        return limit;
+    }
+
+    [[nodiscard]] std::optional<std::string> problem() const {
+        return problem_.empty() ? std::nullopt : std::optional(problem_);
+    }
+
+  private:
+    const ovs::Row& row_;
+    std::string_view port_;
+    std::string problem_;
+};
 
 [[nodiscard]] unsigned full_length(const IpAddress& address) { return address.is_v4() ? 32 : 128; }
 
@@ -146,6 +181,14 @@ void HnvHostReader::port_settings(const ovs::RowChange& change) {
     spec.name = policy::normalize_port_name(change.after->string("name"));
     spec.mac_spoofing_allowed = change.after->boolean("mac_spoofing_allowed");
     spec.ip_forwarding_allowed = change.after->boolean("ip_forwarding_allowed");
+    spec.dhcp_guard = change.after->boolean("dhcp_guard");
+    spec.router_guard = change.after->boolean("router_guard");
+    Limits limits(*change.after, spec.name);
+    spec.storm_limit_pps = limits.read("storm_limit_pps", kMaxCount);
+    spec.flow_limit = limits.read("flow_limit", kMaxCount);
+    spec.outbound_max_mbps = limits.read("outbound_max_mbps", kMaxMbps);
+    spec.inbound_max_mbps = limits.read("inbound_max_mbps", kMaxMbps);
+    faults_.set(row, FaultKey::BadSetting, limits.problem());
     spec.arp_limit_pps = arp_limit(*change.after);
     const auto texts = change.after->strings("provider_address");
     if (!texts.empty()) {

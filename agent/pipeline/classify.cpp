@@ -78,7 +78,14 @@ void classify_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, Flo
     out_of(subnet.tunnels.nvgre_ofport, static_cast<std::uint64_t>(subnet.vsid) << 8, 0xffffff00U);
 }
 
-void classify_host(std::uint64_t cookie, FlowSet& out) {
+void classify_host(const policy::HostView& host, std::uint64_t cookie, FlowSet& out) {
+    for (const std::uint32_t tunnel : {host.vxlan_ofport, host.nvgre_ofport}) {
+        if (tunnel != 0) {
+            StageFlow other(Table::Classify, priority::kLow);
+            other->match_in_port(tunnel);
+            other.drop(out, cookie);  // No subnet of this host has the key.
+        }
+    }
     StageFlow(Table::Classify, priority::kMiss).drop(out, cookie);
 }
 

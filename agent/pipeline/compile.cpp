@@ -19,7 +19,7 @@ std::uint64_t tell_of(std::string_view name) {
 FlowSet compile(const policy::HostView& host) {
     FlowSet out;
     const std::uint64_t cookie = cookie_of(policy::ObjectKind::Host, 0);
-    classify_host(cookie, out);
+    classify_host(host, cookie, out);
     tunnel_guard_host(cookie, out);
     guard_host(cookie, out);
     neighbour_host(cookie, out);
@@ -44,6 +44,18 @@ FlowSet compile(const policy::HostView& host) {
     return out;
 }
 
+namespace {
+
+// The limit holds in each zone of the port by itself. Called when `out` has the firewall's zones
+// and no others.
+void limit_connections(const policy::PortView& port, FlowSet& out) {
+    for (const ZoneUse& use : out.zones) {
+        out.zone_limits.push_back({use.zone, port.flow_limit});
+    }
+}
+
+}  // namespace
+
 FlowSet compile(const policy::PortView& port) {
     FlowSet out;
     const std::uint64_t cookie = cookie_of(policy::ObjectKind::Port, tell_of(port.name));
@@ -53,9 +65,13 @@ FlowSet compile(const policy::PortView& port) {
         local_port(port, cookie, out);
     } else if (port.active) {
         guard_port(port, cookie, out);
+        storm_port(port, cookie, out);
+        qos_port(port, cookie, out);
+        no_destination_port(port, cookie, out);
         neighbour_port(port, cookie, out);
         nat_port(port, cookie, out);
         firewall_port(port, cookie, out);
+        limit_connections(port, out);
         local_port(port, cookie, out);
         icmp_error_port(port, cookie, out);
     }

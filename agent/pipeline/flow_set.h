@@ -20,12 +20,19 @@ struct ZoneUse {
     bool operator==(const ZoneUse&) const = default;
 };
 
+struct ZoneLimit {
+    std::uint16_t zone = 0;
+    std::uint32_t limit = 0;  // 0: no limit.
+};
+
 struct FlowSet {
     std::vector<ovs::Flow> flows;
     std::vector<ovs::Meter> meters;
     // A sentence when the object can only be realised in part.
     std::string shortfall{};
     std::vector<ZoneUse> zones{};
+    // Of a port: the zones of its firewall, and how many connections each may hold.
+    std::vector<ZoneLimit> zone_limits{};
 };
 
 // Typed access to ovs::FlowBuilder by the names of layout.h.

@@ -1,7 +1,9 @@
-// Table::Guard: a guest speaks with its own MAC and its own addresses only.
+// Table::Guard: a guest speaks with its own MAC and its own addresses only, and neither as a DHCP
+// server nor as a router unless it may.
 //
 // IPv4 and IPv6 go on to the firewall, ARP and neighbour solicitations to the agent; a virtual
-// network carries nothing else.
+// network carries nothing else. What is dropped is dropped by a flow for each port and reason
+// (drop_reason.h), so that each has its counter.
 #include "ovs-integration/wire.h"
 #include "pipeline/stages.h"
 
@@ -9,8 +11,12 @@ namespace hnv::pipeline {
 
 namespace {
 
+constexpr MacAddress kGroupBit{{0x01, 0, 0, 0, 0, 0}};
 // fe80::/10 (RFC 4291 section 2.5.6).
 const IpPrefix kLinkLocal{IpAddress::from_v6({0xfe, 0x80}), 10};
+// ff02::1 (RFC 4291 section 2.7.1).
+const IpPrefix kAllNodes{
+    IpAddress::from_v6({0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01}), 128};
 
 class PortGuard {
   public:
@@ -80,7 +86,45 @@ class PortGuard {
         solicitation.go(Table::Neighbour, out_, cookie_);
     }
 
+    // Of a router: to the ports of its subnet on this host. Other hosts take no discovery out of a
+    // tunnel, so none is sent there; into a VLAN it goes like all that the guest sends. Past the
+    // firewall, whose connection tracking knows no discovery.
+    void router_advertisement() {
+        StageFlow flow = discovery(wire::kRouterAdvertisement);
+        flow->match_eth_dst_masked(kGroupBit, kGroupBit)
+            .match_ip_src(kLinkLocal)
+            .match_ip_dst(kAllNodes);
+        flow.go(Table::Storm, out_, cookie_);
+
+        StageFlow past(Table::FirewallOutTrack, priority::kUnfiltered);
+        past.match(Reg::Source, port_.ofport).match_vlan_of(Reg::SourceVlan, port_, attachment_);
+        past->match_eth_type(wire::kIpv6)
+            .match_ip_proto(wire::kIcmpv6)
+            .match_icmp_type(wire::kRouterAdvertisement);
+        if (!attachment_.bridged) {
+            past.set(Reg::Part, kLocalCopies);
+        }
+        past.go(Table::Returning, out_, cookie_);
+    }
+
+    // What is left, by what it is. `addresses`: the port is held to its own.
+    void refuse(bool addresses) {
+        from_port(priority::kProtocolGuard).drop(out_, cookie_);
+        if (!addresses) {
+            return;
+        }
+        refuse(priority::kArpGuard, wire::kArp);
+        refuse(priority::kIpv4Guard, wire::kIpv4);
+        refuse(priority::kIpv6Guard, wire::kIpv6);
+    }
+
   private:
+    void refuse(std::uint16_t flow_priority, std::uint16_t eth_type) {
+        StageFlow flow = from_port(flow_priority);
+        flow->match_eth_type(eth_type);
+        flow.drop(out_, cookie_);
+    }
+
     void advertisement_of(const IpPrefix& target) {
         StageFlow flow = discovery(wire::kNeighbourAdvertisement);
         flow->match_nd_target(target);
@@ -113,11 +157,15 @@ class PortGuard {
 void guard(const policy::PortView& port, const policy::Attachment& attachment, std::uint64_t cookie,
            FlowSet& out) {
     PortGuard guard(port, attachment, cookie, out);
+    guard.refuse(!port.ip_forwarding_allowed);
     if (port.ip_forwarding_allowed) {
         guard.any_ip(wire::kIpv4);
         guard.any_ip(wire::kIpv6);
         guard.any_arp();
         guard.any_solicitation();
+        if (!port.router_guard) {
+            guard.router_advertisement();
+        }
         return;
     }
     bool has_v6 = false;
@@ -143,14 +191,43 @@ void guard(const policy::PortView& port, const policy::Attachment& attachment, s
     }
 }
 
+// What a port does not send whatever its subnet and addresses.
+void refuse_services(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
+    const auto drop = [&](std::uint16_t flow_priority, std::uint16_t family, std::uint8_t protocol,
+                          auto&& narrow) {
+        StageFlow flow(Table::Guard, flow_priority);
+        flow.match(Reg::Source, port.ofport);
+        flow->match_eth_type(family).match_ip_proto(protocol);
+        narrow(flow);
+        flow.drop(out, cookie);
+    };
+    const auto discovery = [&](std::uint16_t flow_priority, std::uint8_t type) {
+        drop(flow_priority, wire::kIpv6, wire::kIcmpv6,
+             [type](StageFlow& flow) { flow->match_icmp_type(type); });
+    };
+    discovery(priority::kRouterGuard, wire::kRouterAdvertisement);
+    discovery(priority::kRouterGuard, wire::kRedirect);
+    discovery(priority::kDiscoveryGuard, wire::kNeighbourSolicitation);
+    discovery(priority::kDiscoveryGuard, wire::kNeighbourAdvertisement);
+    if (port.dhcp_guard) {
+        // A client takes what comes to its port, whichever it comes from (RFC 2131 section 4.1,
+        // RFC 8415 section 7.2).
+        drop(priority::kDhcpGuard, wire::kIpv4, wire::kUdp,
+             [](StageFlow& flow) { flow->match_tp_dst(wire::kDhcpClientPort); });
+        drop(priority::kDhcpGuard, wire::kIpv6, wire::kUdp,
+             [](StageFlow& flow) { flow->match_tp_dst(wire::kDhcpv6ClientPort); });
+    }
+}
+
 }  // namespace
 
 void guard_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
     for (const policy::Attachment& attachment : port.attachments) {
         guard(port, attachment, cookie, out);
     }
-    StageFlow spoofed(Table::Guard, priority::kLow);
-    spoofed.match(Reg::Source, port.ofport).drop(out, cookie);  // Counted for each port.
+    refuse_services(port, cookie, out);
+    StageFlow spoofed(Table::Guard, priority::kMacGuard);
+    spoofed.match(Reg::Source, port.ofport).drop(out, cookie);
 }
 
 void drop_discovery(Table table, std::uint64_t cookie, FlowSet& out) {
@@ -164,6 +241,12 @@ void drop_discovery(Table table, std::uint64_t cookie, FlowSet& out) {
 void guard_host(std::uint64_t cookie, FlowSet& out) {
     drop_discovery(Table::Guard, cookie, out);
     StageFlow(Table::Guard, priority::kMiss).drop(out, cookie);
+    // A router advertisement that got so far is one that may (PortGuard::router_advertisement).
+    StageFlow advertisement(Table::FirewallInTrack, priority::kUnfiltered);
+    advertisement->match_eth_type(wire::kIpv6)
+        .match_ip_proto(wire::kIcmpv6)
+        .match_icmp_type(wire::kRouterAdvertisement);
+    advertisement.go(Table::Snat, out, cookie);
 }
 
 }  // namespace hnv::pipeline

@@ -18,9 +18,10 @@
 //   FirewallIn* ─▶ Snat ─▶ Snatted ─▶ QosIn ─▶ MirrorIn ─▶ Deliver
 //   Route, Resolve, Encapsulate ─▶ IcmpError ─▶ agent: what the router tells the sender
 //
-// A packet goes to higher table numbers only, but that NAT sends what it has committed a connection
-// for through Dnat, or Snatted, once more. A table's miss is a drop, except where its stage says
-// otherwise; each drop is a flow of its own, so that it has a counter.
+// A packet goes to higher table numbers only, but for detours by ct(): NAT sends what it has committed
+// a connection for through Dnat, or Snatted, once more, and QosIn a broadcast's copy through itself.
+// A table's miss is a drop, except where its stage says otherwise; each drop is a flow of its own,
+// so that it has a counter.
 #pragma once
 
 #include <cstdint>
@@ -109,6 +110,9 @@ enum class EncapsulationCode : std::uint32_t {
     NvgreOverIpv6 = 3,
 };
 
+// In Reg::Part: the copies for the ports of this host alone.
+inline constexpr std::uint32_t kLocalCopies = 0xffff;
+
 // In Reg::SourceVlan and Reg::DestinationVlan: a VLAN as an 802.1Q TCI with its CFI bit, as Open
 // vSwitch tells a tagged frame from an untagged one; 0 is untagged.
 [[nodiscard]] constexpr std::uint32_t tci_of(std::uint16_t vlan) {
@@ -124,6 +128,18 @@ inline constexpr std::uint16_t kMulticast = 90;
 inline constexpr std::uint16_t kNormal = 100;
 inline constexpr std::uint16_t kHigh = 200;
 inline constexpr std::uint16_t kSolicitation = 300;  // Above the drop of all neighbour discovery.
+// What Table::Guard drops, a priority for each reason (drop_reason.h): below what passes…
+inline constexpr std::uint16_t kMacGuard = 40;
+inline constexpr std::uint16_t kProtocolGuard = 41;
+inline constexpr std::uint16_t kArpGuard = 42;
+inline constexpr std::uint16_t kIpv4Guard = 43;
+inline constexpr std::uint16_t kIpv6Guard = 44;
+// … and above it.
+inline constexpr std::uint16_t kDhcpGuard = 250;
+inline constexpr std::uint16_t kRouterGuard = 260;
+inline constexpr std::uint16_t kDiscoveryGuard = 261;
+// Of IPv6, what is not filtered: above the firewall's tracking, below what a port is not sent back.
+inline constexpr std::uint16_t kUnfiltered = 150;
 // Routes: three for each bit of the prefix, so that the longest wins; on a tie what is connected,
 // then the subnet's own table, then the router's.
 inline constexpr std::uint16_t kRouteBase = 1000;
@@ -169,6 +185,9 @@ inline constexpr std::uint32_t kDhcpLimitPps = 50;
 inline constexpr std::uint32_t kDefaultAuditLimitPps = 1000;
 // Meters hold this much of a second's packets as burst.
 inline constexpr std::uint32_t kMeterBurstDivisor = 4;
+// Those of Mbit/s, this much of a second's bits: TCP sends in bursts, and takes each loss for a
+// congestion. Measured: see the schema's page, Port_Settings.
+inline constexpr std::uint32_t kQosBurstMsec = 300;
 
 // controller() actions name this id; the responder's connection claims it.
 inline constexpr std::uint16_t kResponderControllerId = 0x684e;

@@ -155,6 +155,12 @@ void replicate_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, Fl
         all.copy_to_vlan(*subnet.vlan);
     }
     all.end();
+    if (!subnet.local_ports.empty()) {
+        StageFlow here(Table::Replicate, priority::kNormal);
+        here.match(Reg::Vsid, subnet.vsid).match(Reg::Part, kLocalCopies);
+        copy_to_ports(here, subnet.local_ports, [](const auto&) { return true; });
+        here.end(out, cookie);
+    }
     for (const policy::SubnetView::Group& group : subnet.groups) {
         List list(subnet, group.mac, cookie, out);
         list.from_tunnel(group.arrivals);

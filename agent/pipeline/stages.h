@@ -12,7 +12,7 @@ namespace hnv::pipeline {
 // classify.cpp
 void classify_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 void classify_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, FlowSet& out);
-void classify_host(std::uint64_t cookie, FlowSet& out);
+void classify_host(const policy::HostView& host, std::uint64_t cookie, FlowSet& out);
 
 // tunnel_guard.cpp
 void tunnel_guard_peer(const policy::PeerView& peer, std::uint64_t cookie, FlowSet& out);
@@ -34,9 +34,11 @@ void neighbour_host(std::uint64_t cookie, FlowSet& out);
 void dhcp_host(std::uint64_t cookie, FlowSet& out);
 
 // storm.cpp
+void storm_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 void storm_host(std::uint64_t cookie, FlowSet& out);
 
 // qos.cpp
+void qos_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 void qos_host(std::uint64_t cookie, FlowSet& out);
 
 // mirror.cpp: Tables MirrorOut and MirrorIn, and in Classify and TunnelGuard what other hosts send
@@ -78,6 +80,9 @@ void route_host(std::uint64_t cookie, FlowSet& out);
 // resolve.cpp
 void resolve_mac(const policy::MacView& mac, std::uint64_t cookie, FlowSet& out);
 void resolve_host(std::uint64_t cookie, FlowSet& out);
+
+// no_destination.cpp: tables Route, Resolve and Mapping
+void no_destination_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 
 // balance.cpp
 void balance_vip(const policy::VipView& vip, std::uint64_t cookie, FlowSet& out);

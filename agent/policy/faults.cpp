@@ -117,17 +117,16 @@ const char* to_string(FaultKey key) {
             return "acl-incomplete";
         case FaultKey::AclBinding:
             return "acl-binding";
+        case FaultKey::BadSetting:
+            return "bad-setting";
         case FaultKey::SwitchRejected:
             return "switch-rejected";
-<<<<<<< HEAD
         case FaultKey::NatPort:
             return "nat-port";
         case FaultKey::NatConflict:
             return "nat-conflict";
-=======
         case FaultKey::MirrorTarget:
             return "mirror-target";
->>>>>>> w-mirror
     }
     return "";
 }

@@ -41,6 +41,7 @@ enum class FaultKey : std::uint8_t {
     AclEntry,
     AclIncomplete,
     AclBinding,
+    BadSetting,
     SwitchRejected,
     NatPort,
     NatConflict,
@@ -55,7 +56,7 @@ inline constexpr std::array kFaultKeys{
     FaultKey::RouterKey,       FaultKey::NextHopUnmapped,    FaultKey::ReplicationLimit,
     FaultKey::UnderlayMtu,     FaultKey::AclEntry,           FaultKey::AclIncomplete,
     FaultKey::AclBinding,      FaultKey::SwitchRejected,     FaultKey::NatPort,
-    FaultKey::NatConflict,     FaultKey::MirrorTarget,
+    FaultKey::NatConflict,     FaultKey::MirrorTarget,       FaultKey::BadSetting,
 };
 [[nodiscard]] const char* to_string(FaultKey key);
 // The row is in conflict with another that was there before it: which of the two is in force must

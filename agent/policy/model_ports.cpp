@@ -277,6 +277,12 @@ void Model::resolve_port(PortRecord& port) {
     if (const PortSettingsSpec* settings = port.settings.spec()) {
         view.mac_spoofing_allowed = settings->mac_spoofing_allowed;
         view.ip_forwarding_allowed = settings->ip_forwarding_allowed;
+        view.dhcp_guard = settings->dhcp_guard;
+        view.router_guard = settings->router_guard;
+        view.storm_limit_pps = settings->storm_limit_pps;
+        view.flow_limit = settings->flow_limit;
+        view.outbound_max_mbps = settings->outbound_max_mbps;
+        view.inbound_max_mbps = settings->inbound_max_mbps;
         view.arp_limit_pps = settings->arp_limit_pps;
     }
     PortStatus status;

@@ -151,9 +151,15 @@ struct PortView {
     std::uint32_t mark_v6 = 0;
     bool mac_spoofing_allowed = false;
     bool ip_forwarding_allowed = false;
+    bool dhcp_guard = false;    // What only a DHCP server sends is dropped.
+    bool router_guard = false;  // So are router advertisements, even of a port that may forward.
+    // 0: no limit.
+    std::uint32_t storm_limit_pps = 0;  // Broadcast and multicast that the port sends.
+    std::uint32_t flow_limit = 0;       // Connections at the same time, in each of its zones.
+    std::uint32_t outbound_max_mbps = 0;
+    std::uint32_t inbound_max_mbps = 0;
     std::optional<std::uint32_t> arp_limit_pps;
     Acl acl{};
-    std::uint32_t flow_limit = 0;  // Connections at most; 0: no limit.
 };
 
 struct RouterView {

@@ -153,6 +153,13 @@ struct PortSettingsSpec {
     bool ip_forwarding_allowed = false;
     std::optional<std::uint32_t> arp_limit_pps;
     std::optional<IpAddress> provider_address{};
+    bool dhcp_guard = false;
+    bool router_guard = false;
+    // 0: no limit.
+    std::uint32_t storm_limit_pps = 0;
+    std::uint32_t flow_limit = 0;
+    std::uint32_t outbound_max_mbps = 0;
+    std::uint32_t inbound_max_mbps = 0;
     bool operator==(const PortSettingsSpec&) const = default;
 };
 

@@ -183,7 +183,7 @@ void Southbound::end_bundle() {
         }
         if (installed_meters_.erase(each->first) > 0) {
             connection_.send(
-                ovs::encode_meter_mod(ovs::MeterCommand::Delete, {each->first, 0, 0}, next_xid_++));
+                ovs::encode_meter_mod(ovs::MeterCommand::Delete, {.id = each->first}, next_xid_++));
         }
         each = pending_meters_.erase(each);
     }

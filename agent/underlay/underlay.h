@@ -76,6 +76,9 @@ class Underlay {
     [[nodiscard]] bool run();
     void wait();
 
+    // Of the integration bridge; empty while there is none.
+    [[nodiscard]] std::string datapath_type() const { return vswitch_.datapath_type(); }
+
     // While the switch's database is out of reach, what was known of it stays.
     [[nodiscard]] const Facts& facts() const { return facts_; }
 

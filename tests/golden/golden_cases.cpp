@@ -196,6 +196,19 @@ FlowSet port_trunk_gateway() {
     return compile(port);
 }
 
+// All that Port_Settings can hold a port to.
+FlowSet port_limited() {
+    PortView port = allow_all_port();
+    port.attachments[0].cas = {ip("10.1.1.11"), ip("2001:db8::11")};
+    port.dhcp_guard = true;
+    port.router_guard = true;
+    port.storm_limit_pps = 1000;
+    port.flow_limit = 5000;
+    port.outbound_max_mbps = 100;
+    port.inbound_max_mbps = 1;
+    return compile(port);
+}
+
 // A trunking guest in three subnets, of which two have the same addresses, that sends from
 // provider addresses with routing compartments of their own.
 FlowSet port_trunk() {
@@ -429,6 +442,7 @@ const std::vector<GoldenCase>& golden_cases() {
         {"port_two_layers", port_two_layers},
         {"port_appliance", port_appliance},
         {"port_mac_spoofing", port_mac_spoofing},
+        {"port_limited", port_limited},
         {"port_trunk", port_trunk},
         {"port_vtep", port_vtep},
         {"peer_vtep", peer_vtep},

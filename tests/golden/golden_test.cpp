@@ -29,9 +29,10 @@ std::string text_of(const FlowSet& set) {
     std::sort(flows.begin(), flows.end());
     std::vector<std::string> meters;
     for (const ovs::Meter& meter : set.meters) {
-        meters.push_back(
-            "# meter=" + std::to_string(meter.id) + ",pktps,burst,stats,band=type=drop,rate=" +
-            std::to_string(meter.rate_pps) + ",burst_size=" + std::to_string(meter.burst) + "\n");
+        meters.push_back("# meter=" + std::to_string(meter.id) +
+                         (meter.unit == ovs::MeterUnit::Packets ? ",pktps" : ",kbps") +
+                         ",burst,stats,band=type=drop,rate=" + std::to_string(meter.rate) +
+                         ",burst_size=" + std::to_string(meter.burst) + "\n");
     }
     std::sort(meters.begin(), meters.end());
     std::string text;
@@ -117,7 +118,10 @@ TEST_P(Golden, PacketsGoToHigherTablesOnly) {
             const bool next_part =
                 flow.table == static_cast<unsigned>(Table::Replicate) && target == flow.table;
             const bool once_more = target == flow.table && takes_a_step(ovs::to_text(flow));
-            EXPECT_TRUE(target > flow.table || next_part || once_more) << ovs::to_text(flow);
+            // A broadcast's copy of its own comes back as one (qos.cpp).
+            const bool own_copy = flow.table == static_cast<unsigned>(Table::QosIn) &&
+                                  flow.priority == pipeline::priority::kHigh;
+            EXPECT_TRUE(target > flow.table || next_part || once_more || own_copy) << ovs::to_text(flow);
         }
     }
 }

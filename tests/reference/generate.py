@@ -67,6 +67,8 @@ class Slot:
     trunk: dict = field(default_factory=dict)
     mac_spoofing: bool = False
     ip_forwarding: bool = False
+    dhcp_guard: bool = False
+    router_guard: bool = False
     bound: bool = True
     rules: list = field(default_factory=list)
     nats: dict = field(default_factory=dict)  # number: Nat
@@ -137,6 +139,8 @@ class World:
         slot.bound = self.random.random() < 0.95
         slot.mac_spoofing = self.random.random() < 0.15
         slot.ip_forwarding = self.random.random() < 0.2
+        slot.dhcp_guard = self.random.random() < 0.3
+        slot.router_guard = self.random.random() < 0.3
         if self.random.random() < 0.15:
             for vlan in self.random.sample(TRUNK_VLANS, self.random.randint(1, 2)):
                 slot.trunk[vlan] = self.random.choice(list(VSIDS))
@@ -308,9 +312,13 @@ class World:
         if slot is None:
             self._add_port(name)
             return
-        what = draw.randrange(6)
+        what = draw.randrange(8)
         if what == 0:
             del self.slots[name]
+        elif what == 6:
+            slot.dhcp_guard = not slot.dhcp_guard
+        elif what == 7:
+            slot.router_guard = not slot.router_guard
         elif what == 1:
             slot.plugged = not slot.plugged
         elif what == 2:
@@ -497,5 +505,6 @@ class World:
                 else:
                     bindings.pop(vlan, None)
             ports[name] = p.Port(name, slot.plugged, slot.machine.mac, bindings,
-                                 slot.mac_spoofing, slot.ip_forwarding)
+                                 slot.mac_spoofing, slot.ip_forwarding, slot.dhcp_guard,
+                                 slot.router_guard)
         return ports

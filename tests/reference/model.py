@@ -13,7 +13,8 @@ from policy import (DEFAULT_ROUTER_MAC, Out, address, address_order, bindings_in
 
 UDP, ICMP, ICMPV6 = 17, 1, 58
 IPV4, IPV6, ARP = 0x0800, 0x86dd, 0x0806
-ARP_REQUEST, SOLICITATION, DHCP_SERVER = 1, 135, 67
+ARP_REQUEST, SOLICITATION, ADVERTISED_ROUTER, DHCP_SERVER = 1, 135, 134, 67
+DHCP_CLIENT = {IPV4: 68, IPV6: 546}
 ECHO_REQUEST = {IPV4: 8, IPV6: 128}
 ECHO_REPLY = {IPV4: 0, IPV6: 129}
 UNTAGGED = -1
@@ -145,6 +146,11 @@ class Model:
                 return self._drop("ARP that is no request")
             external = nat.answers_for(nat.in_force(self, port, vsid), packet.arp_tpa)
             return self._to_agent(port, vsid, "arp", eth_src=self.router_mac if external else "")
+        if packet.is_nd and packet.sport == ADVERTISED_ROUTER and self._may_advertise(port, packet):
+            # Port_Settings, router_guard: to the ports of its subnet on this host; like all
+            # neighbour discovery, no tunnel and no rule meets it.
+            self.notes.append("router advertisement")
+            return self._to_members((port, vsid), vsid, packet.changed(vlan=UNTAGGED, pcp=0))
         if packet.is_nd:
             # Contract: IPv6 neighbour solicitation likewise.
             if packet.sport != SOLICITATION:
@@ -157,6 +163,9 @@ class Model:
         if not packet.is_ip:
             # No address of it could be checked, and no rule could match it.
             return self._drop("neither IP nor ARP")
+        if port.dhcp_guard and packet.proto == UDP and packet.frag == "no" \
+                and packet.dport == DHCP_CLIENT[packet.eth_type]:
+            return self._drop("of a DHCP server")
         tagged = packet.changed(vlan=self.tag_in(port, vsid), pcp=0)
         return self._copies(port, tagged, "out") + self._out_of(port, vsid, packet)
 
@@ -210,6 +219,13 @@ class Model:
         if packet.is_ip:
             return packet.src in own or port.ip_forwarding or self._asks_for_address(packet)
         return True
+
+    @staticmethod
+    def _may_advertise(port, packet):
+        """Port_Settings: router_guard drops a port's router advertisements, and so does its not
+        being allowed to forward. RFC 4861: from a link-local address, unasked to all nodes."""
+        return port.ip_forwarding and not port.router_guard and is_group_mac(packet.eth_dst) \
+            and address(packet.src).is_link_local and packet.dst == "ff02::1"
 
     @staticmethod
     def _asks_for_address(packet):
@@ -339,7 +355,8 @@ class Model:
         """Through the port's inbound rules into its guest."""
         if source == (port, vsid):
             return self._drop("back to its sender")
-        if not packet.is_ip or not self._passes("inbound", port, packet):
+        # Contract: ARP/ND and the agent's DHCP are not filtered.
+        if not packet.is_ip or not (packet.is_nd or self._passes("inbound", port, packet)):
             return self._drop("inbound rules")
         self.notes.append("to a local port")
         translated = nat.outwards(nat.in_force(self, port, vsid), packet,

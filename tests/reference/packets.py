@@ -133,7 +133,7 @@ class Packets:
         draw = self.random
         kinds = [self._neighbour, self._routed, self._outside, self._foreign, self._gateway_packet,
                  self._group, self._arp, self._nd, self._not_ip, self._dhcp]
-        return draw.choices(kinds, [24, 24, 14, 7, 9, 10, 4, 4, 2, 1.5])[0](base, vsid, source)
+        return draw.choices(kinds, [24, 24, 14, 7, 9, 10, 4, 5, 2, 3])[0](base, vsid, source)
 
     def _ip(self, base, source, destination, mac):
         base = base.changed(eth_type=0x86dd if ":" in source else 0x0800, src=source,
@@ -216,10 +216,17 @@ class Packets:
         draw = self.random
         sender = source if ":" in source else "fd01:1::b"
         mac, target = self._other([vsid], "::")
-        kind = draw.choice([135, 135, 135, 136, 133, 134, 137])
+        kind = draw.choice([135, 135, 135, 136, 133, 134, 134, 137])
+        sender_port = self.policy.ports.get(base.port)
+        if sender_port and sender_port.ip_forwarding and draw.random() < 0.5:
+            kind = 134
+        if kind == 134 and draw.random() < 0.6:
+            return base.changed(eth_type=0x86dd, proto=58, sport=kind, dport=0, ttl=255,
+                                src="fe80::1", dst=draw.choice(["ff02::1"] * 4 + [target]),
+                                eth_dst=draw.choice(["33:33:00:00:00:01"] * 4 + [mac]))
         return base.changed(
             eth_type=0x86dd, proto=58, sport=kind, dport=0, ttl=draw.choice([255, 255, 255, 64]),
-            src=draw.choice([sender] * 4 + ["::", "fe80::1"]),
+            src=draw.choice([sender] * 3 + ["::", "fe80::1", "fe80::1"]),
             dst=draw.choice(["ff02::1:ff00:b", "ff02::1", target]),
             eth_dst=draw.choice(["33:33:ff:00:00:0b", "33:33:00:00:00:01", mac]),
             nd_target=target, nd_sll=draw.choice([base.eth_src, "", "02:bb:bb:bb:bb:bb"]))
@@ -232,8 +239,14 @@ class Packets:
         return base.changed(eth_type=self.random.choice(kinds),
                             eth_dst=self.random.choice([mac, self.router_mac, GROUP_MACS[0]]))
 
-    def _dhcp(self, base, _, __):
-        server = self.random.random() < 0.2
+    def _dhcp(self, base, vsid, source):
+        server = self.random.random() < 0.4
+        if server and self.random.random() < 0.7:
+            # An answer to who has an address already.
+            mac, ca = self._other([vsid], source)
+            client = 546 if ":" in source else 68
+            return self._ip(base, source, ca, mac).changed(
+                proto=17, frag="no", sport=self.random.choice([67, 547, 1000]), dport=client)
         return base.changed(eth_type=0x0800, src="0.0.0.0", dst="255.255.255.255", proto=17,
                             eth_dst="ff:ff:ff:ff:ff:ff", sport=67 if server else 68,
                             dport=68 if server else 67)

@@ -60,6 +60,8 @@ class Port:
     bindings: dict = field(default_factory=dict)  # VLAN, 0 for untagged: VSID
     mac_spoofing: bool = False
     ip_forwarding: bool = False
+    dhcp_guard: bool = False
+    router_guard: bool = False
 
 
 @dataclass(frozen=True)

@@ -123,11 +123,13 @@ class Writer:
         change = self._transaction("hnv_host")
         change.table("Provider_Address", {address: address for address in policy.own_pas},
                      lambda _, address: {"address": self.spell.ip(address)})
-        settings = {port.name: (port.mac_spoofing, port.ip_forwarding)
-                    for port in policy.ports.values() if port.mac_spoofing or port.ip_forwarding}
+        settings = {port.name: (port.mac_spoofing, port.ip_forwarding, port.dhcp_guard,
+                                port.router_guard)
+                    for port in policy.ports.values()}
+        settings = {name: values for name, values in settings.items() if any(values)}
         change.table("Port_Settings", settings, lambda name, value: {
             "name": self.spell.port(name), "mac_spoofing_allowed": value[0],
-            "ip_forwarding_allowed": value[1]})
+            "ip_forwarding_allowed": value[1], "dhcp_guard": value[2], "router_guard": value[3]})
         change.table("NAT", {nat.name: nat for nat in policy.nats}, lambda name, nat: {
             "name": name, "port": self.spell.port(nat.port),
             "vlan": ["set", [nat.vlan] if nat.vlan else []],

@@ -41,6 +41,16 @@ TEST(Args, FilesMayLookLikeOptions) {
     EXPECT_EQ(parse({"apply", "--", "--wait"})->file, "--wait");
 }
 
+TEST(Args, DropsAreOfAllPortsOrOfOne) {
+    EXPECT_EQ(parse({"drops"})->port, "");
+    const auto result = parse({"drops", "contoso-sql", "--json"});
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->command, Command::Drops);
+    EXPECT_EQ(result->port, "contoso-sql");
+    EXPECT_EQ(error_of({"drops", "a", "b"}), "drops: 'b' is one argument too many");
+    EXPECT_EQ(error_of({"drops", ""}), "drops: '' is one argument too many");
+}
+
 TEST(Args, HelpNeedsNothingElse) {
     EXPECT_EQ(parse({"--help"})->command, Command::Help);
     EXPECT_EQ(parse({"apply", "--help"})->command, Command::Help);

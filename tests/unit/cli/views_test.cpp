@@ -39,6 +39,21 @@ TEST(Views, Status) {
         "  audit log   12 written, 13 repeats, 14 dropped, 15 failed, 16 malformed\n");
 }
 
+TEST(Views, DropsThatWereMet) {
+    const auto drops = json(R"({"ports": [
+        {"name": "sql", "ofport": 3, "drops": {"mac-guard": 2, "storm-limit": 0}},
+        {"name": "web", "ofport": 4, "drops": {"firewall-inbound": 12345}}],
+        "host": {"vsid-mismatch": 1, "no-destination": 0}})");
+    EXPECT_EQ(drops_view(drops, false),
+              "PORT            REASON            PACKETS\n"
+              "sql             mac-guard               2\n"
+              "web             firewall-inbound    12345\n"
+              "(from tunnels)  vsid-mismatch           1\n");
+    EXPECT_EQ(drops_view(json(R"({"ports": [{"name": "a", "drops": {"blocked": 0}}]})"), false),
+              "no drops\n");
+    EXPECT_EQ(drops_view(json("{}"), false), "no drops\n");
+}
+
 TEST(Views, ProblemsComeFirst) {
     const auto status = json(R"({"healthy": false, "problems": ["start ovs-vswitchd"]})");
     const std::string text = status_view(status, false);

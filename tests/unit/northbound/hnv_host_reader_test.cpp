@@ -105,6 +105,45 @@ TEST_F(HnvHostReaderTest, PortSettings) {
     EXPECT_EQ(port()->arp_limit_pps, std::nullopt);
 }
 
+TEST_F(HnvHostReaderTest, GuardsAndLimits) {
+    policy_->model.set_interfaces({test::plug("p1", 7, 1)});
+    host({insert("Port_Settings",
+                 R"("name":"p1","dhcp_guard":true,"router_guard":true,"storm_limit_pps":100,)"
+                 R"("flow_limit":1000,"outbound_max_mbps":10,"inbound_max_mbps":0)")});
+    EXPECT_TRUE(port()->dhcp_guard);
+    EXPECT_TRUE(port()->router_guard);
+    EXPECT_EQ(port()->storm_limit_pps, 100U);
+    EXPECT_EQ(port()->flow_limit, 1000U);
+    EXPECT_EQ(port()->outbound_max_mbps, 10U);
+    EXPECT_EQ(port()->inbound_max_mbps, 0U);
+    EXPECT_THAT(fault_keys(), IsEmpty());
+    host({erase("Port_Settings")});
+    EXPECT_FALSE(port()->dhcp_guard);
+    EXPECT_EQ(port()->flow_limit, 0U);
+    EXPECT_EQ(port()->outbound_max_mbps, 0U);
+}
+
+TEST_F(HnvHostReaderTest, ALimitThatCannotBeCountedIsAFaultAndNone) {
+    policy_->model.set_interfaces({test::plug("p1", 7, 1)});
+    host({insert("Port_Settings",
+                 R"("name":"p1","storm_limit_pps":4294967296,"outbound_max_mbps":4294968,)"
+                 R"("inbound_max_mbps":4294967,"flow_limit":4294967295)")});
+    EXPECT_EQ(port()->storm_limit_pps, 0U);
+    EXPECT_EQ(port()->outbound_max_mbps, 0U);
+    EXPECT_EQ(port()->inbound_max_mbps, 4294967U);
+    EXPECT_EQ(port()->flow_limit, 4294967295U);
+    EXPECT_THAT(fault(FaultKey::BadSetting),
+                HasSubstr("storm_limit_pps 4294967296 of Port_Settings p1 is not in 0 to"));
+    EXPECT_THAT(fault(FaultKey::BadSetting), HasSubstr("; outbound_max_mbps 4294968 of"));
+    host({update("Port_Settings", R"("storm_limit_pps":1,"outbound_max_mbps":["set",[]])")});
+    EXPECT_EQ(port()->storm_limit_pps, 1U);
+    EXPECT_THAT(fault_keys(), IsEmpty());
+    host({update("Port_Settings", R"("flow_limit":4294967296)")});
+    EXPECT_THAT(fault_keys(), ElementsAre("bad-setting"));
+    host({erase("Port_Settings")});
+    EXPECT_THAT(fault_keys(), IsEmpty());
+}
+
 TEST_F(HnvHostReaderTest, AnArpLimitIsPositiveAndOtherwiseTheDefault) {
     policy_->model.set_interfaces({test::plug("p1", 7, 1)});
     host({insert("Port_Settings", R"("name":"p1")")});

@@ -26,6 +26,7 @@ constexpr std::uint8_t kBundleControl = 33;
 constexpr std::uint8_t kBundleAdd = 34;
 
 constexpr std::uint16_t kFlowStats = 1;
+constexpr std::uint16_t kMeterStats = 9;
 constexpr std::uint16_t kMeterConfig = 10;
 constexpr std::uint16_t kMore = 1;
 
@@ -134,6 +135,8 @@ TEST(Encode, MeterMod) {
     EXPECT_EQ(number(add, 20, 4), 40'000U);
     EXPECT_EQ(number(add, 24, 4), 10'000U);
     EXPECT_EQ(number(encode_meter_mod(MeterCommand::Modify, meter, 9), 8, 2), 1U);
+    const Meter rate{7, 10'000, 3'000, MeterUnit::Kilobits};
+    EXPECT_EQ(number(encode_meter_mod(MeterCommand::Add, rate, 9), 10, 2), 0x1U | 0x4U | 0x8U);
     const Bytes remove = encode_meter_mod(MeterCommand::Delete, meter, 9);
     EXPECT_EQ(number(remove, 8, 2), 2U);
     EXPECT_EQ(remove.size(), 16U);
@@ -146,6 +149,15 @@ TEST(Encode, StatisticsRequests) {
     EXPECT_EQ(number(flows, 16, 1), 0xffU);        // All tables,
     EXPECT_EQ(number(flows, 20, 4), 0xffffffffU);  // any output port
     EXPECT_EQ(number(flows, 24, 4), 0xffffffffU);  // and group.
+    const Bytes some = encode_flows_request(0x6801'0000'0000'0005, 5);
+    EXPECT_EQ(number(some, 8, 2), kFlowStats);
+    EXPECT_EQ(number(some, 16, 1), 0xffU);
+    EXPECT_EQ(number(some, 32, 8), 0x6801'0000'0000'0005U);
+    EXPECT_EQ(number(some, 40, 8), 0xffff'ffff'ffff'ffffU);  // The whole of the cookie.
+    const Bytes stats = encode_all_meter_stats_request(7);
+    expect_header(stats, kMultipartRequest, 7);
+    EXPECT_EQ(number(stats, 8, 2), kMeterStats);
+    EXPECT_EQ(number(stats, 16, 4), 0xffffffffU);
     const Bytes meters = encode_all_meters_request(6);
     expect_header(meters, kMultipartRequest, 6);
     EXPECT_EQ(number(meters, 8, 2), kMeterConfig);
@@ -279,16 +291,38 @@ TEST(Decode, NoFlowsAtAll) {
 }
 
 TEST(Decode, MeterConfigs) {
-    const auto meter = [](std::uint32_t id, std::uint32_t rate, std::uint32_t burst) {
-        return octets(24, 2) + octets(0xe, 2) + octets(id, 4) + octets(1, 2) + octets(16, 2) +
+    const auto meter = [](std::uint32_t id, std::uint32_t rate, std::uint32_t burst,
+                          std::uint16_t flags = 0xe) {
+        return octets(24, 2) + octets(flags, 2) + octets(id, 4) + octets(1, 2) + octets(16, 2) +
                octets(rate, 4) + octets(burst, 4) + octets(0, 4);
     };
-    const auto reply =
-        decoded<MeterConfigs>(message(kMultipartReply, 6,
-                                      octets(kMeterConfig, 2) + octets(0, 2) + octets(0, 4) +
-                                          meter(7, 40'000, 10'000) + meter(8, 100, 25)));
-    EXPECT_EQ(reply.meters, (std::vector<Meter>{{7, 40'000, 10'000}, {8, 100, 25}}));
+    const auto reply = decoded<MeterConfigs>(
+        message(kMultipartReply, 6,
+                octets(kMeterConfig, 2) + octets(0, 2) + octets(0, 4) + meter(7, 40'000, 10'000) +
+                    meter(8, 100, 25) + meter(9, 5000, 1500, 0xd)));
+    EXPECT_EQ(reply.meters,
+              (std::vector<Meter>{
+                  {7, 40'000, 10'000}, {8, 100, 25}, {9, 5000, 1500, MeterUnit::Kilobits}}));
     EXPECT_FALSE(reply.more);
+}
+
+TEST(Decode, MeterStatsTellWhatTheBandsDropped) {
+    const auto meter = [](std::uint32_t id, std::uint64_t packets) {
+        return octets(id, 4) + octets(56, 2) + Bytes(6, '\0') + octets(2, 4) + octets(1000, 8) +
+               octets(60'000, 8) + octets(5, 4) + octets(0, 4) + octets(packets, 8) +
+               octets(packets * 60, 8);
+    };
+    const Bytes head = octets(kMeterStats, 2) + octets(kMore, 2) + octets(0, 4);
+    const auto reply =
+        decoded<MeterStats>(message(kMultipartReply, 7, head + meter(5, 3) + meter(6, 0)));
+    EXPECT_EQ(reply.xid, 7U);
+    EXPECT_TRUE(reply.more);
+    ASSERT_EQ(reply.meters.size(), 2U);
+    EXPECT_EQ(reply.meters[0].id, 5U);
+    EXPECT_EQ(reply.meters[0].dropped_packets, 3U);
+    EXPECT_EQ(reply.meters[0].dropped_bytes, 180U);
+    EXPECT_EQ(reply.meters[1].dropped_packets, 0U);
+    EXPECT_FALSE(decode(message(kMultipartReply, 7, head + meter(5, 3).substr(0, 20))));
 }
 
 TEST(Decode, PacketIn) {

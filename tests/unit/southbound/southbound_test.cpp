@@ -219,6 +219,37 @@ TEST_F(SouthboundTest, MetersAreMadeChangedAndRemovedWithTheirFlows) {
     EXPECT_NE(meters.find("meter=6 "), std::string::npos) << meters;
 }
 
+// A rate that changes modifies its meter: the flow that uses it stays, and so do its packets.
+TEST_F(SouthboundTest, AMeterOfKilobitsIsModifiedInPlaceAndReadBack) {
+    const auto limited = [](std::uint32_t meter) {
+        ovs::FlowBuilder builder(0, 100);
+        builder.match_in_port(meter).meter(meter).goto_table(1);
+        return builder.build(pipeline::kCookieMark);
+    };
+    desired_[kFirst] = {{limited(5)}, {{5, 10'000, 3000, ovs::MeterUnit::Kilobits}}, ""};
+    ASSERT_TRUE(confirm_all());
+    EXPECT_EQ(installed_texts(), desired_texts());
+    std::string meters = ofctl({"dump-meters", management()});
+    EXPECT_NE(meters.find("meter=5 kbps burst stats"), std::string::npos) << meters;
+    EXPECT_NE(meters.find("rate=10000 burst_size=3000"), std::string::npos) << meters;
+
+    const std::uint64_t flow_mods = southbound_->counters().flow_mods;
+    desired_[kFirst].meters = {{5, 20'000, 6000, ovs::MeterUnit::Kilobits}};
+    ASSERT_TRUE(confirm({kFirst}));
+    meters = ofctl({"dump-meters", management()});
+    EXPECT_NE(meters.find("rate=20000 burst_size=6000"), std::string::npos) << meters;
+    EXPECT_EQ(southbound_->counters().flow_mods, flow_mods);
+
+    ofctl({"mod-meter", management(),
+           "meter=5,pktps,burst,stats,band=type=drop,rate=20000,"
+           "burst_size=6000"});
+    ASSERT_TRUE(audit());
+    meters = ofctl({"dump-meters", management()});
+    EXPECT_NE(meters.find("meter=5 kbps burst stats"), std::string::npos) << meters;
+    EXPECT_EQ(installed_texts(), desired_texts());
+    EXPECT_TRUE(southbound_->take_verdicts().empty());
+}
+
 TEST_F(SouthboundTest, AFlowAndAMeterPassFromOneOwnerToAnother) {
     const auto hand_over = [this](const std::vector<ObjectId>& order) {
         desired_.clear();

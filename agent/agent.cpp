@@ -5,6 +5,7 @@
 #include "northbound/conflicts.h"
 #include "northbound/hardware_vtep_reader.h"
 #include "northbound/hnv_host_reader.h"
+#include "northbound/ms_darv_reader.h"
 #include "northbound/ms_firewall_reader.h"
 #include "northbound/ms_service_insertion_reader.h"
 #include "northbound/ms_vtep_reader.h"
@@ -22,8 +23,8 @@ constexpr const char* kModule = "agent";
 // A commit of so many objects leaves memory behind that is worth giving back.
 constexpr std::size_t kMuch = 10'000;
 // The databases, in the order in which they are read. Another one is a schema, a reader and a line.
-constexpr std::array kDatabases{"hnv_host", "ms_firewall", "ms_service_insertion", "hardware_vtep",
-                                "ms_vtep"};
+constexpr std::array kDatabases{"hnv_host",      "ms_darv", "ms_firewall", "ms_service_insertion",
+                                "hardware_vtep", "ms_vtep"};
 constexpr const char* kController = "ptcp:6640:127.0.0.1";
 constexpr const char* kControllerTls = "pssl:6640";
 constexpr const char* kDiagnostics = "ptcp:6641:127.0.0.1";
@@ -64,7 +65,7 @@ Agent::Agent(AgentConfig config)
       underlay_({config_.ovs_db, config_.bridge, config_.datapath_type, config_.ovs_run_dir}),
       connection_(management_socket(config_), "southbound"),
       southbound_(connection_, [this](const policy::ObjectId& object) { return compile(object); }),
-      responder_(management_socket(config_), neighbours_),
+      responder_(management_socket(config_), neighbours_, model_.leases()),
       audit_log_(management_socket(config_), port_names_, config_.log_dir + "/audit.log"),
       drops_(model_, management_socket(config_)),
       zone_limits_(config_.ovs_run_dir) {
@@ -76,6 +77,7 @@ Agent::Agent(AgentConfig config)
     readers_.push_back(std::make_unique<northbound::HardwareVtepReader>(model_, faults_, sequence));
     readers_.push_back(
         std::make_unique<northbound::MsServiceInsertionReader>(model_, faults_, sequence));
+    readers_.push_back(std::make_unique<northbound::MsDarvReader>(model_, faults_, sequence));
     readers_.push_back(std::make_unique<northbound::HnvHostReader>(model_, faults_, sequence));
 }
 
@@ -103,10 +105,10 @@ Status Agent::open() {
         return unixctl.error();
     }
     unixctl_ = std::move(*unixctl);
-    reports_ = std::make_unique<admin::Reports>(admin::Sources{
-        model_, faults_, southbound_, responder_, audit_log_, underlay_, sequences_, server_,
-        provider_addresses_, refused_, config_.name, config_.bridge, config_.ovs_run_dir,
-        config_.version, started_, &zone_limits_});
+    reports_ = std::make_unique<admin::Reports>(
+        admin::Sources{model_, faults_, southbound_, responder_, audit_log_, underlay_, sequences_,
+                       server_, provider_addresses_, refused_, config_.name, config_.bridge,
+                       config_.ovs_run_dir, config_.version, started_, &zone_limits_});
     add_commands();
     return {};
 }
@@ -166,21 +168,24 @@ void Agent::load() {
     late_ = northbound::rows_in_conflict(server_);
     server_.subscribe(*this);
     const auto late = std::exchange(late_, {});
+    const auto read_late = [&](const char* database, const char* table) {
+        server_.for_each_row(database, table, [&](const ovs::Row& row) {
+            if (late.contains(row.uuid())) {
+                on_row(database, {table, row.uuid(), std::nullopt, row});
+            }
+        });
+    };
     for (const char* database : {"ms_vtep", "hardware_vtep"}) {
         for (const char* table :
              {"Logical_Switch", "Logical_Router", "Physical_Port", "Ucast_Macs_Remote"}) {
-            server_.for_each_row(database, table, [&](const ovs::Row& row) {
-                if (late.contains(row.uuid())) {
-                    on_row(database, {table, row.uuid(), std::nullopt, row});
-                }
-            });
+            read_late(database, table);
         }
     }
-    server_.for_each_row("hnv_host", "NAT", [&](const ovs::Row& row) {
-        if (late.contains(row.uuid())) {
-            on_row("hnv_host", {"NAT", row.uuid(), std::nullopt, row});
-        }
-    });
+    read_late("hnv_host", "NAT");
+    for (const char* table : {"Ports", "IP_Addresses"}) {
+        read_late("ms_darv", table);
+    }
+    on_commit("ms_darv");
     on_commit("ms_vtep");
 }
 

@@ -139,6 +139,14 @@ std::string IpAddress::to_string() const {
     return text.data();
 }
 
+IpAddress link_local_of(const MacAddress& mac) {
+    constexpr std::uint8_t kUniversal = 0x02;  // Inverted.
+    const auto& m = mac.bytes;
+    return IpAddress::from_v6({0xfe, 0x80, 0, 0, 0, 0, 0, 0,
+                               static_cast<std::uint8_t>(m[0] ^ kUniversal), m[1], m[2], 0xff, 0xfe,
+                               m[3], m[4], m[5]});
+}
+
 std::optional<IpPrefix> IpPrefix::parse(std::string_view text) {
     const std::size_t slash = text.find('/');
     const auto address = IpAddress::parse(text.substr(0, slash));

@@ -52,6 +52,9 @@ class IpAddress {
     std::array<std::uint8_t, 16> bytes_{};
 };
 
+// Of an interface with that MAC: fe80::/64 and the modified EUI-64 (RFC 4291 appendix A).
+[[nodiscard]] IpAddress link_local_of(const MacAddress& mac);
+
 // Address and prefix length (0..32 or 0..128). The host bits are kept as given.
 struct IpPrefix {
     IpAddress address;

@@ -119,8 +119,8 @@ class FlowBuilder {
     FlowBuilder& match_ip_dst_masked(const IpAddress& address, const IpAddress& mask);
     FlowBuilder& match_tp_src(std::uint16_t port, std::uint16_t mask = 0xffffU);
     FlowBuilder& match_tp_dst(std::uint16_t port, std::uint16_t mask = 0xffffU);
-    FlowBuilder& match_icmp_type(std::uint8_t type);       // Of either ICMP.
-    FlowBuilder& match_icmp_code(std::uint8_t code);       // Of either ICMP.
+    FlowBuilder& match_icmp_type(std::uint8_t type);  // Of either ICMP.
+    FlowBuilder& match_icmp_code(std::uint8_t code);  // Of either ICMP.
     FlowBuilder& match_tcp_flags(std::uint16_t value, std::uint16_t mask);
     FlowBuilder& match_nd_target(const IpPrefix& target);  // Of IPv6; needs match_icmp_type().
     FlowBuilder& match_ttl(std::uint8_t ttl);

@@ -5,11 +5,12 @@
 namespace hnv::ovs {
 
 PacketInThread::PacketInThread(std::string target, std::string name, std::uint16_t controller_id,
-                               Handler handler)
+                               Handler handler, Turn turn)
     : target_(std::move(target)),
       name_(std::move(name)),
       controller_id_(controller_id),
-      handler_(std::move(handler)) {}
+      handler_(std::move(handler)),
+      turn_(std::move(turn)) {}
 
 PacketInThread::~PacketInThread() { stop(); }
 
@@ -39,6 +40,9 @@ void PacketInThread::run() {
             }
         }
         connected_.store(connected, std::memory_order_relaxed);
+        if (connected && turn_) {
+            turn_(connection);
+        }
         if (serve(connection)) {
             wake_now();
         }

@@ -26,10 +26,13 @@ class PacketInThread {
     // Takes each message from the switch, in the thread; an error: one that is malformed.
     using Handler = std::function<void(OpenFlowConnection&, const Result<Message>&)>;
 
+    // Called in each turn while connected, in the thread; says by wake_at() when it wants the next.
+    using Turn = std::function<void(OpenFlowConnection&)>;
+
     // `target`: the bridge's management socket, "unix:<ovs-run-dir>/<bridge>.mgmt"; it need not
     // exist yet. `name` is for the log, of the thread and of its connection.
     PacketInThread(std::string target, std::string name, std::uint16_t controller_id,
-                   Handler handler);
+                   Handler handler, Turn turn = {});
     // Stops.
     ~PacketInThread();
     PacketInThread(const PacketInThread&) = delete;
@@ -51,6 +54,7 @@ class PacketInThread {
     const std::string name_;
     const std::uint16_t controller_id_;
     const Handler handler_;
+    const Turn turn_;
     Notifier wake_;
     std::atomic<bool> stopping_{false};
     std::atomic<bool> connected_{false};

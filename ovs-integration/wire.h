@@ -28,8 +28,9 @@ inline constexpr std::uint8_t kSctp = 132;
 // RFC 2131.
 inline constexpr std::uint16_t kDhcpServerPort = 67;
 inline constexpr std::uint16_t kDhcpClientPort = 68;
-// RFC 8415 section 7.2.
+// RFC 8415.
 inline constexpr std::uint16_t kDhcpv6ClientPort = 546;
+inline constexpr std::uint16_t kDhcpv6ServerPort = 547;
 // RFC 826.
 inline constexpr std::uint16_t kArpRequest = 1;
 // RFC 792 and RFC 4443.

@@ -63,6 +63,29 @@ namespace {
     return of_errors;
 }
 
+[[nodiscard]] Json::Value to_json(const responder::GuestCounters& counters) {
+    Json::Value of_guests;
+    of_guests["answered"] = number(counters.answered);
+    of_guests["denied"] = number(counters.denied);
+    of_guests["declined"] = number(counters.declined);
+    of_guests["released"] = number(counters.released);
+    of_guests["ignored"] = number(counters.ignored);
+    of_guests["malformed"] = number(counters.malformed);
+    of_guests["limited"] = number(counters.overflow);
+    return of_guests;
+}
+
+// Of what a router answers and what it says unasked.
+[[nodiscard]] Json::Value advertisements(const responder::GuestCounters& counters) {
+    Json::Value of_router;
+    of_router["answered"] = number(counters.answered);
+    of_router["unasked"] = number(counters.unasked);
+    of_router["ignored"] = number(counters.ignored);
+    of_router["malformed"] = number(counters.malformed);
+    of_router["limited"] = number(counters.overflow);
+    return of_router;
+}
+
 }  // namespace
 
 std::string to_text(const Json::Value& value) {
@@ -75,6 +98,9 @@ void add_responder(Json::Value& status, const responder::Counters& counters) {
     status["arp"] = to_json(counters.arp);
     status["nd"] = to_json(counters.nd);
     status["icmp_errors"] = to_json(counters.icmp_errors);
+    status["dhcp"] = to_json(counters.dhcp);
+    status["dhcpv6"] = to_json(counters.dhcpv6);
+    status["router_advertisements"] = advertisements(counters.router_advertisements);
     status["responder"]["unexpected"] = number(counters.unexpected);
     status["responder"]["refused"] = number(counters.refused);
 }

@@ -68,8 +68,8 @@ class Reports {
     Sources sources_;
 };
 
-// The part of status() that counts what the agent answers itself: "arp", "nd", "icmp_errors" and
-// "responder", each an object.
+// The part of status() that counts what the agent answers itself: "arp", "nd", "icmp_errors",
+// "dhcp", "dhcpv6", "router_advertisements" and "responder", each an object.
 void add_responder(Json::Value& status, const responder::Counters& counters);
 
 // The "audit_log" of status().

@@ -13,7 +13,7 @@ struct CommandName {
     Command command;
 };
 
-constexpr std::array<CommandName, 8> kCommands{{{"status", Command::Status},
+constexpr std::array<CommandName, 9> kCommands{{{"status", Command::Status},
                                                 {"ports", Command::Ports},
                                                 {"mappings", Command::Mappings},
                                                 {"provider-addresses", Command::ProviderAddresses},

@@ -45,6 +45,22 @@ template <typename Number>
     }
     return std::nullopt;
 }
+// Shorter and guests would ask all the time; longer is "infinite" (RFC 2131 section 3.3).
+constexpr std::uint32_t kMinLeaseSeconds = 60;
+constexpr std::uint32_t kMaxLeaseSeconds = 0xfffffffeU;
+
+[[nodiscard]] std::optional<std::uint32_t> lease_seconds(const ovs::Row& row) {
+    for (const auto& [key, value] : row.string_map("other_config")) {
+        std::uint32_t seconds = 0;
+        const auto [end, error] =
+            std::from_chars(value.data(), value.data() + value.size(), seconds);
+        if (key == "dhcp_lease_seconds" && error == std::errc() &&
+            end == value.data() + value.size()) {
+            return std::clamp(seconds, kMinLeaseSeconds, kMaxLeaseSeconds);
+        }
+    }
+    return std::nullopt;
+}
 // The switch counts packets, connections and kbit/s in 32 bits.
 constexpr std::int64_t kMaxCount = std::numeric_limits<std::uint32_t>::max();
 constexpr std::int64_t kMaxMbps = kMaxCount / 1000;
@@ -190,6 +206,7 @@ void HnvHostReader::port_settings(const ovs::RowChange& change) {
     spec.inbound_max_mbps = limits.read("inbound_max_mbps", kMaxMbps);
     faults_.set(row, FaultKey::BadSetting, limits.problem());
     spec.arp_limit_pps = arp_limit(*change.after);
+    spec.dhcp_lease_seconds = lease_seconds(*change.after);
     const auto texts = change.after->strings("provider_address");
     if (!texts.empty()) {
         spec.provider_address = IpAddress::parse(texts.front());

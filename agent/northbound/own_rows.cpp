@@ -55,6 +55,7 @@ void ensure_own_rows(ovs::OvsdbServer& server, const std::string& host_name) {
     }
     ensure_single(server, "ms_firewall", "FW_Global");
     ensure_single(server, "ms_service_insertion", "SI_Global");
+    ensure_single(server, "ms_darv", "Global");
     ensure_single(server, "hnv_host", "Host");
 }
 

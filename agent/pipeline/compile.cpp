@@ -70,6 +70,7 @@ FlowSet compile(const policy::PortView& port) {
         no_destination_port(port, cookie, out);
         neighbour_port(port, cookie, out);
         nat_port(port, cookie, out);
+        dhcp_port(port, cookie, out);
         firewall_port(port, cookie, out);
         limit_connections(port, out);
         local_port(port, cookie, out);

@@ -17,6 +17,9 @@ const IpPrefix kLinkLocal{IpAddress::from_v6({0xfe, 0x80}), 10};
 // ff02::1 (RFC 4291 section 2.7.1).
 const IpPrefix kAllNodes{
     IpAddress::from_v6({0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01}), 128};
+// ff02::1:2, all DHCP relay agents and servers (RFC 8415 section 7.1).
+const IpPrefix kDhcpv6Servers{
+    IpAddress::from_v6({0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2}), 128};
 
 class PortGuard {
   public:
@@ -43,6 +46,35 @@ class PortGuard {
             .match_ip_proto(wire::kUdp)
             .match_tp_dst(wire::kDhcpServerPort);
         flow.go(Table::Storm, out_, cookie_);
+    }
+
+    // What the agent answers: to everybody, and to the server itself, whose lease is renewed.
+    void dhcp_to(const IpAddress& server) {
+        for (const IpAddress& destination : {IpAddress::from_v4(0xffffffffU), server}) {
+            StageFlow flow = from_port(priority::kSolicitation);
+            flow->match_ip_dst({destination, 32})
+                .match_ip_proto(wire::kUdp)
+                .match_tp_dst(wire::kDhcpServerPort);
+            flow.go(Table::Dhcp, out_, cookie_);
+        }
+    }
+
+    void dhcpv6() {
+        StageFlow flow = from_port(priority::kSolicitation);
+        flow->match_ip_src(kLinkLocal)
+            .match_ip_dst(kDhcpv6Servers)
+            .match_ip_proto(wire::kUdp)
+            .match_tp_dst(wire::kDhcpv6ServerPort);
+        flow.go(Table::Dhcp, out_, cookie_);
+    }
+
+    // From an interface with an address and without (RFC 4861 section 4.1).
+    void router_solicitation() {
+        for (const IpPrefix& source : {kLinkLocal, IpPrefix{IpAddress{}, 128}}) {
+            StageFlow flow = discovery(wire::kRouterSolicitation);
+            flow->match_ip_src(source);
+            flow.go(Table::Dhcp, out_, cookie_);
+        }
     }
 
     void any_arp() {
@@ -158,6 +190,15 @@ void guard(const policy::PortView& port, const policy::Attachment& attachment, s
            FlowSet& out) {
     PortGuard guard(port, attachment, cookie, out);
     guard.refuse(!port.ip_forwarding_allowed);
+    if (attachment.dhcp_server) {
+        guard.dhcp_to(*attachment.dhcp_server);
+    }
+    if (attachment.dhcpv6) {
+        guard.dhcpv6();
+    }
+    if (attachment.advertised) {
+        guard.router_solicitation();
+    }
     if (port.ip_forwarding_allowed) {
         guard.any_ip(wire::kIpv4);
         guard.any_ip(wire::kIpv6);
@@ -178,7 +219,9 @@ void guard(const policy::PortView& port, const policy::Attachment& attachment, s
             has_v6 = true;
         }
     }
-    guard.dhcp_discover();
+    if (!attachment.dhcp_server) {
+        guard.dhcp_discover();
+    }
     guard.arp_from(IpAddress::from_v4(0));
     if (attachment.bridged) {
         guard.bridged_discovery();

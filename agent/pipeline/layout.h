@@ -18,10 +18,10 @@
 //   FirewallIn* ─▶ Snat ─▶ Snatted ─▶ QosIn ─▶ MirrorIn ─▶ Deliver
 //   Route, Resolve, Encapsulate ─▶ IcmpError ─▶ agent: what the router tells the sender
 //
-// A packet goes to higher table numbers only, but for detours by ct(): NAT sends what it has committed
-// a connection for through Dnat, or Snatted, once more, and QosIn a broadcast's copy through itself.
-// A table's miss is a drop, except where its stage says otherwise; each drop is a flow of its own,
-// so that it has a counter.
+// A packet goes to higher table numbers only, but for detours by ct(): NAT sends what it has
+// committed a connection for through Dnat, or Snatted, once more, and QosIn a broadcast's copy
+// through itself. A table's miss is a drop, except where its stage says otherwise; each drop is a
+// flow of its own, so that it has a counter.
 #pragma once
 
 #include <cstdint>
@@ -200,12 +200,16 @@ inline constexpr std::uint16_t kAuditControllerId = 0x6841;
 //              behind it nothing, or the MAC that has whatever address is asked for (6 bytes)
 //   IcmpError: the router's MAC, then the address that the error comes from (4 or 16 bytes; zeros:
 //              the subnet has no gateway of the family, the packet's destination is to speak)
+//   Dhcp, Dhcpv6, RouterSolicitation: the port's policy::PortKey (8 bytes)
 //   Audit: audit_userdata.h has its form
 // What the agent sends back goes out of the port in Reg::Source, with the tag in Reg::SourceVlan.
 enum class PacketInKind : std::uint8_t {
     ArpRequest = 1,
     NeighbourSolicitation = 2,
     IcmpError = 3,
+    Dhcp = 4,
+    Dhcpv6 = 5,
+    RouterSolicitation = 6,
     Audit = 0x41,  // Nothing is sent back: what a firewall rule decided is to be logged.
 };
 

@@ -31,6 +31,7 @@ void neighbour_port(const policy::PortView& port, std::uint64_t cookie, FlowSet&
 void neighbour_host(std::uint64_t cookie, FlowSet& out);
 
 // dhcp.cpp
+void dhcp_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 void dhcp_host(std::uint64_t cookie, FlowSet& out);
 
 // storm.cpp

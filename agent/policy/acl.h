@@ -1,5 +1,5 @@
-// Access control lists of hardware_vtep (table ACL and ACL_entry of its schema, vtep(5)): stateless,
-// each packet for itself, by fields of the Ethernet, IP and transport headers.
+// Access control lists of hardware_vtep (table ACL and ACL_entry of its schema, vtep(5)):
+// stateless, each packet for itself, by fields of the Ethernet, IP and transport headers.
 #pragma once
 
 #include <cstddef>
@@ -25,8 +25,8 @@ struct TcpFlags {
     bool operator==(const TcpFlags&) const = default;
 };
 
-// ACL_entry. What is not set is not looked at. Valid by parse_acl_entry() of northbound/: the fields
-// that are set can be in one packet together.
+// ACL_entry. What is not set is not looked at. Valid by parse_acl_entry() of northbound/: the
+// fields that are set can be in one packet together.
 struct AclEntrySpec {
     std::int64_t sequence = 0;  // Lower ones are matched first.
     // Outbound: "ingress", from the guest into the logical switch. Inbound: "egress".

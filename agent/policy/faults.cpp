@@ -48,6 +48,10 @@ SourceTableName name_of(SourceTable table) {
             return {"hardware_vtep", "ACL_entry"};
         case SourceTable::HostNat:
             return {"hnv_host", "NAT"};
+        case SourceTable::MsDarvPorts:
+            return {"ms_darv", "Ports"};
+        case SourceTable::MsDarvAddresses:
+            return {"ms_darv", "IP_Addresses"};
     }
     return {"", ""};
 }
@@ -127,6 +131,10 @@ const char* to_string(FaultKey key) {
             return "nat-conflict";
         case FaultKey::MirrorTarget:
             return "mirror-target";
+        case FaultKey::PortMacMismatch:
+            return "port-mac-mismatch";
+        case FaultKey::CaOutside:
+            return "ca-outside";
     }
     return "";
 }

@@ -46,6 +46,8 @@ enum class FaultKey : std::uint8_t {
     NatPort,
     NatConflict,
     MirrorTarget,
+    PortMacMismatch,
+    CaOutside,
 };
 inline constexpr std::array kFaultKeys{
     FaultKey::BadAddress,      FaultKey::VsidRange,          FaultKey::VsidDuplicate,
@@ -57,6 +59,7 @@ inline constexpr std::array kFaultKeys{
     FaultKey::UnderlayMtu,     FaultKey::AclEntry,           FaultKey::AclIncomplete,
     FaultKey::AclBinding,      FaultKey::SwitchRejected,     FaultKey::NatPort,
     FaultKey::NatConflict,     FaultKey::MirrorTarget,       FaultKey::BadSetting,
+    FaultKey::PortMacMismatch, FaultKey::CaOutside,
 };
 [[nodiscard]] const char* to_string(FaultKey key);
 // The row is in conflict with another that was there before it: which of the two is in force must

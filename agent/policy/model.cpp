@@ -40,11 +40,11 @@ void Model::touch(ObjectKind kind, std::uint32_t owner, std::uint64_t detail) {
 // The faults that the model raises, and none of a reader's.
 void Model::clear_faults(const RowRef& row) {
     using enum FaultKey;
-    for (const FaultKey key : {VsidDuplicate, MappingConflict, CaConflict, SubnetTwoRouters,
-                               PortNoAcl, PortUnbound, PortDuplicate, PortAddressUnknown,
-                               RulePriority, NextHopUnmapped, PaMissing, SubnetVlan,
-                               AclIncomplete, AclBinding, NatPort, NatConflict,
-                               MirrorTarget}) {
+    for (const FaultKey key :
+         {VsidDuplicate, MappingConflict, CaConflict, SubnetTwoRouters, PortNoAcl, PortUnbound,
+          PortDuplicate, PortAddressUnknown, RulePriority, NextHopUnmapped, PaMissing, SubnetVlan,
+          AclIncomplete, AclBinding, NatPort, NatConflict, MirrorTarget, PortMacMismatch,
+          CaOutside}) {
         faults_.set(row, key, std::nullopt);
     }
 }
@@ -99,6 +99,12 @@ void Model::remove(const RowRef& row) {
             break;
         case SourceTable::HostNat:
             remove_nat(row.uuid);
+            break;
+        case SourceTable::MsDarvPorts:
+            remove_adapter(row.uuid);
+            break;
+        case SourceTable::MsDarvAddresses:
+            remove_adapter_address(row.uuid);
             break;
         case SourceTable::MsVtepGlobal:
         case SourceTable::MsVtepPhysicalSwitch:
@@ -242,6 +248,8 @@ std::vector<RowRef> Model::rows() const {
     add(SourceTable::VtepAcl, acls_);
     add(SourceTable::VtepAclEntry, acl_entries_);
     add(SourceTable::HostNat, nat_rows_);
+    add(SourceTable::MsDarvPorts, adapter_rows_);
+    add(SourceTable::MsDarvAddresses, adapter_addresses_);
     return rows;
 }
 

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "policy/faults.h"
+#include "policy/leases.h"
 #include "policy/neighbours.h"
 #include "policy/objects.h"
 #include "policy/records.h"
@@ -94,6 +95,8 @@ class Model {
     void note_vtep(const Uuid& row) { vtep_rows_.insert(row); }
     void put(const Uuid& row, NatSpec spec);
     void put(const Uuid& row, ServiceRuleSpec spec);
+    void put(const Uuid& row, AdapterSpec spec);
+    void put(const Uuid& row, AdapterAddressSpec spec);
     void remove(const RowRef& row);
     void set_router_mac(const MacAddress& mac);
     void set_tunnel_ports(const TunnelPorts& ports);
@@ -126,6 +129,9 @@ class Model {
     // The row that a person would change to change the object.
     [[nodiscard]] std::optional<RowRef> row_of(const ObjectId& id) const;
 
+    // What DHCP and router advertisements tell the guests; any thread may read it.
+    [[nodiscard]] const LeaseTable& leases() const { return leases_; }
+
     // Every row that is in the model.
     [[nodiscard]] std::vector<RowRef> rows() const;
 
@@ -155,6 +161,7 @@ class Model {
     void retract_neighbours(SubnetRecord& subnet);
     void resolve_subnets(const std::unordered_set<SubnetRecord*>& touched);
     [[nodiscard]] bool publish_gateways(SubnetRecord& subnet);
+    void publish_link_local(SubnetRecord& subnet, const std::set<IpAddress>& gateways);
 
     // model_routers.cpp
     void remove_router(const Uuid& row);
@@ -259,6 +266,28 @@ class Model {
                                                    std::uint16_t vlan) const;
     [[nodiscard]] static std::string unused_acls(const PortRecord& port);
 
+    // model_adapters.cpp
+    AdapterAddressRecord& adapter_address_record(const Uuid& row);
+    void remove_adapter(const Uuid& row);
+    void remove_adapter_address(const Uuid& row);
+    void note_adapter(PortRecord& port);
+    void note_mac(PortRecord& port);
+    void touch_adapters_of(const SubnetRecord& subnet);
+    void touch_claimants(const SubnetRecord& subnet, const IpAddress& ca);
+    void claim_addresses(PortRecord& port);
+    void check_adapters(const PortRecord& port);
+    void check_adapter_addresses();
+    [[nodiscard]] static bool belongs(const PortRecord& port, const SubnetRecord& subnet,
+                                      const IpAddress& ca);
+    [[nodiscard]] static std::string conflict_of(const PortRecord& port, const SubnetRecord& subnet,
+                                                 const IpAddress& ca);
+    [[nodiscard]] static std::optional<std::vector<const AdapterAddressSpec*>> adapter_cas_of(
+        const PortRecord& port, const SubnetRecord& subnet);
+    [[nodiscard]] unsigned guest_mtu() const;
+    [[nodiscard]] std::optional<GuestConfig> guest_config(const PortRecord& port,
+                                                          const Attachment& attachment) const;
+    void publish_leases(const PortRecord& port, PortView& view);
+
     // model_rules.cpp
     void resolve_rules();
 
@@ -328,7 +357,10 @@ class Model {
     RuleBook rules_;
     std::unordered_map<Uuid, AclRecord> acls_;
     std::unordered_map<Uuid, AclEntryRecord> acl_entries_;
-    std::unordered_set<Uuid> vtep_rows_;  // Of tables that ms_vtep has as well.
+    std::unordered_set<Uuid> vtep_rows_;                  // Of tables that ms_vtep has as well.
+    std::unordered_map<Uuid, std::string> adapter_rows_;  // ms_darv.Ports row → port's name.
+    std::unordered_map<Uuid, AdapterAddressRecord> adapter_addresses_;
+    LeaseTable leases_;
     MacAddress router_mac_ = kDefaultRouterMac;
     TunnelPorts tunnels_;
     HostSettingsSpec host_settings_;
@@ -345,6 +377,7 @@ class Model {
     std::unordered_set<Uuid> touched_acls_;
     std::set<PortRecord*> touched_ports_;
     std::set<std::string> touched_services_;  // Names of ports.
+    std::set<Uuid> touched_addresses_;        // Rows of IP_Addresses.
     std::map<std::string, PortStatus> changed_ports_;
 };
 

@@ -348,7 +348,8 @@ void Model::resolve_cas() {
             router != nullptr && router->next_hops.contains(ca)) {
             touch(ObjectKind::Router, router->number);
         }
-        if (!subnet->in_force || subnet->gateways.contains(ca)) {
+        touch_claimants(*subnet, ca);
+        if (!subnet->in_force || subnet->gateways.contains(ca) || subnet->link_local == ca) {
             continue;
         }
         if (owner == nullptr) {

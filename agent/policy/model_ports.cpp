@@ -73,7 +73,7 @@ void Model::set_interfaces(const std::vector<InterfaceSpec>& interfaces) {
     for (const auto& [name, port] : ports_) {
         if (port->interface && !now.contains(name)) {
             port->interface.reset();
-            port->attached_mac.reset();
+            note_mac(*port);
             rules_.plug(name, 0);
             touch_port(*port);
         }
@@ -82,8 +82,8 @@ void Model::set_interfaces(const std::vector<InterfaceSpec>& interfaces) {
         PortRecord& port = port_record(name);
         if (port.interface != *interface) {
             port.interface = *interface;
+            note_mac(port);
             rules_.plug(name, interface->ofport);
-            port.attached_mac = MacAddress::parse(interface->attached_mac);
             touch_port(port);
         }
     }
@@ -116,6 +116,7 @@ void Model::bind_port(PortRecord& port) {
     for (const auto& [vlan, subnet] : port.subnets) {
         touch(ObjectKind::Subnet, subnet->number);
     }
+    claim_addresses(port);
 }
 
 // Those whose interface has the MAC.
@@ -148,6 +149,15 @@ std::string Model::find_addresses(const PortRecord& port, const SubnetRecord& su
     attachment.mac = *port.attached_mac;
     if (vtep) {
         return "";
+    }
+    if (const auto own = adapter_cas_of(port, subnet)) {
+        for (const AdapterAddressSpec* each : *own) {
+            attachment.cas.push_back(each->address.address);
+        }
+        return own->empty() ? "its CA is unknown: none of its addresses in ms_darv has effect in "
+                              "VSID " +
+                                  std::to_string(attachment.vsid) + ", see their faults"
+                            : "";
     }
     const auto of_mac = subnet.by_mac.find(*port.attached_mac);
     if (of_mac == subnet.by_mac.end()) {
@@ -285,9 +295,13 @@ void Model::resolve_port(PortRecord& port) {
         view.inbound_max_mbps = settings->inbound_max_mbps;
         view.arp_limit_pps = settings->arp_limit_pps;
     }
+    if (const AdapterSpec* adapter = port.adapters.spec()) {
+        view.ip_forwarding_allowed |= adapter->ip_forwarding_allowed;
+    }
     PortStatus status;
     const std::string reason = why_blocked(port, view, status.bindings);
     check_port_rows(port);
+    check_adapters(port);
     send_from(port, view, status);
     resolve_nat(port, view);
 
@@ -303,7 +317,10 @@ void Model::resolve_port(PortRecord& port) {
         status.state = view.active ? PortState::Active : PortState::Blocked;
         status.reason = reason;
         view.ofport = port.interface->ofport;
+        publish_leases(port, view);
         port.view = std::move(view);
+    } else {
+        leases_.set(key_of_port(port.name), {});
     }
     port.status = status;
     changed_ports_.insert_or_assign(port.name, std::move(status));
@@ -328,6 +345,7 @@ void Model::resolve_ports() {
     for (PortRecord* port : bound) {
         resolve_port(*port);
     }
+    check_adapter_addresses();
 }
 
 std::optional<PortView> Model::port(const ObjectId& id) const {

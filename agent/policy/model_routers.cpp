@@ -77,6 +77,8 @@ void Model::set_router_mac(const MacAddress& mac) {
             for (PortRecord* port : subnet->ports) {
                 touch_port(*port);
             }
+        } else {
+            touch_adapters_of(*subnet);  // DHCP speaks with the router's MAC in any subnet.
         }
     }
 }

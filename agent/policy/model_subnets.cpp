@@ -154,6 +154,31 @@ void Model::retract_neighbours(SubnetRecord& subnet) {
         neighbours_.erase(subnet.spec->vsid, gateway);
     }
     subnet.gateways.clear();
+    if (subnet.link_local) {
+        neighbours_.erase(subnet.spec->vsid, *subnet.link_local);
+        subnet.link_local.reset();
+    }
+}
+
+// A guest's default route of IPv6 is by the router's link-local address (RFC 4861 section 6.3.4).
+void Model::publish_link_local(SubnetRecord& subnet, const std::set<IpAddress>& gateways) {
+    const bool routes_v6 =
+        std::ranges::any_of(gateways, [](const auto& ca) { return !ca.is_v4(); });
+    const auto now = routes_v6 ? std::optional(link_local_of(router_mac_)) : std::nullopt;
+    const auto before = std::exchange(subnet.link_local, now);
+    if (!subnet.spec) {
+        return;
+    }
+    if (before && before != now) {
+        neighbours_.erase(subnet.spec->vsid, *before);
+        touched_cas_.insert({&subnet, *before});
+    }
+    if (now) {
+        neighbours_.set(subnet.spec->vsid, *now, router_mac_);
+        if (before != now) {
+            touched_cas_.insert({&subnet, *now});
+        }
+    }
 }
 
 // One gateway for each prefix of the subnet's router. Returns whether they have changed.
@@ -164,6 +189,7 @@ bool Model::publish_gateways(SubnetRecord& subnet) {
             gateways.insert(gateway_of(prefix));
         }
     }
+    publish_link_local(subnet, gateways);
     if (subnet.spec) {
         for (const IpAddress& gone : subnet.gateways) {
             if (!gateways.contains(gone)) {
@@ -188,6 +214,8 @@ void Model::resolve_subnets(const std::unordered_set<SubnetRecord*>& touched) {
             for (PortRecord* port : subnet->ports) {
                 touch_port(*port);  // Whom the router's errors come from.
             }
+        } else {
+            touch_adapters_of(*subnet);  // Which of their addresses its prefixes contain.
         }
         note_routed(*subnet);
         for (const auto& [row, prefixes] : subnet->bindings.all()) {

@@ -92,12 +92,16 @@ struct Attachment {
     NetworkKey network = 0;
     MacAddress mac;
     std::vector<IpAddress> cas;
-    std::optional<Router> router{};  // nullopt: nothing routes the subnet.
-    bool bridged = false;            // The subnet is a VLAN, where others answer ARP and ND too.
+    std::optional<Router> router{};   // nullopt: nothing routes the subnet.
+    bool bridged = false;             // The subnet is a VLAN, where others answer ARP and ND too.
     std::vector<AclEntrySpec> acl{};  // Of a port of hardware_vtep, in the order of matching.
     // Of a gateway port, ascending by their customer addresses; those of a pair after those of a
     // pool.
     std::vector<Translation> translations{};
+    // What the agent tells the guest, of what ms_darv says; the rest is in the LeaseTable.
+    std::optional<IpAddress> dhcp_server{};  // It answers DHCP, by this address.
+    bool dhcpv6 = false;                     // It answers DHCPv6.
+    bool advertised = false;                 // It answers router solicitations.
 };
 
 // A port has a connection tracking zone of its own number; above this there are other zones.
@@ -141,8 +145,8 @@ struct Acl {
 struct PortView {
     std::string name;
     std::uint32_t ofport = 0;
-    // Of hardware_vtep: any source, ARP as all frames, the attachments' ACLs instead of `rules`. The
-    // MAC of an attachment may be unknown (zero), it has no CAs.
+    // Of hardware_vtep: any source, ARP as all frames, the attachments' ACLs instead of `rules`.
+    // The MAC of an attachment may be unknown (zero), it has no CAs.
     bool vtep = false;
     bool active = false;  // Not active: plugged, but nothing passes. The rest is then not set.
     std::vector<Attachment> attachments;  // By VLAN; each in a subnet of its own.

@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -98,6 +99,13 @@ struct RouterRecord {
     std::set<IpAddress> next_hops;
 };
 
+// A row of IP_Addresses.
+struct AdapterAddressRecord {
+    std::uint32_t number = 0;  // Of two that claim one address the lower was first.
+    std::optional<AdapterAddressSpec> spec;
+    std::set<PortRecord*> users;  // Ports whose adapter in force names it.
+};
+
 struct SubnetRecord {
     std::uint32_t number = 0;
     Uuid row;
@@ -122,6 +130,11 @@ struct SubnetRecord {
     Claims<std::vector<IpPrefix>> bindings;
     // The gateways that the neighbour table answers for.
     std::set<IpAddress> gateways;
+    // The router's link-local address, if it is a router of IPv6: answered for as well.
+    std::optional<IpAddress> link_local;
+    // The addresses that adapters of its ports here claim. Of each the first claim counts, by the
+    // numbers of the row and of the port.
+    std::map<IpAddress, std::map<std::pair<std::uint32_t, std::uint32_t>, PortRecord*>> adapter_cas;
     // As of the last commit.
     bool routed = false;
     NetworkKey network = 0;
@@ -146,11 +159,15 @@ struct PortRecord {
     Claims<NatSpec> nats;  // All of them, in order of arrival; see model_nat.cpp.
     std::map<Uuid, std::string> nat_problems;
     std::map<Uuid, ServiceRuleSpec> services;
-    std::optional<MacAddress> attached_mac;  // Of the interface, parsed.
+    Claims<AdapterSpec> adapters;
+    // Of a port that is plugged: what its adapter says, else its interface.
+    std::optional<MacAddress> attached_mac;
     // Derived.
-    std::map<std::uint16_t, SubnetRecord*> subnets;  // By VLAN.
-    std::map<std::uint16_t, Uuid> acls;              // By VLAN; 0: of all others.
-    std::optional<MacAddress> bound_mac;             // `attached_mac` when it was bound to them.
+    std::map<Uuid, AdapterAddressRecord*> addresses;  // Of the adapter in force.
+    std::set<std::tuple<SubnetRecord*, IpAddress, std::uint32_t>> claims;  // In adapter_cas.
+    std::map<std::uint16_t, SubnetRecord*> subnets;                        // By VLAN.
+    std::map<std::uint16_t, Uuid> acls;   // By VLAN; 0: of all others.
+    std::optional<MacAddress> bound_mac;  // `attached_mac` when it was bound to them.
     PortStatus status;
     std::optional<PortView> view;
     std::optional<ServiceView> service_view;
@@ -159,7 +176,7 @@ struct PortRecord {
 
     [[nodiscard]] bool unused() const {
         return specs.empty() && !interface && settings.empty() && rules == 0 && nats.empty() &&
-               services.empty();
+               services.empty() && adapters.empty();
     }
 };
 

@@ -41,6 +41,8 @@ enum class SourceTable : std::uint8_t {
     VtepAcl,
     VtepAclEntry,
     HostNat,
+    MsDarvPorts,
+    MsDarvAddresses,
 };
 
 struct SourceTableName {
@@ -140,8 +142,8 @@ struct MappingSpec {
 // Physical_Port. Names of ports are normalized by normalize_port_name().
 struct PortSpec {
     std::string name;
-    std::map<std::uint16_t, Uuid> vlan_bindings;  // VLAN (0: untagged) → Logical_Switch.
-    bool vtep = false;                            // Of hardware_vtep.
+    std::map<std::uint16_t, Uuid> vlan_bindings;   // VLAN (0: untagged) → Logical_Switch.
+    bool vtep = false;                             // Of hardware_vtep.
     std::map<std::uint16_t, Uuid> acl_bindings{};  // VLAN (0: all of the port) → ACL.
     bool operator==(const PortSpec&) const = default;
 };
@@ -160,6 +162,7 @@ struct PortSettingsSpec {
     std::uint32_t flow_limit = 0;
     std::uint32_t outbound_max_mbps = 0;
     std::uint32_t inbound_max_mbps = 0;
+    std::optional<std::uint32_t> dhcp_lease_seconds{};
     bool operator==(const PortSettingsSpec&) const = default;
 };
 
@@ -173,6 +176,25 @@ struct HostSettingsSpec {
     std::optional<std::uint64_t> audit_log_max_bytes{};
     std::optional<unsigned> audit_log_files{};
     bool operator==(const HostSettingsSpec&) const = default;
+};
+
+// ms_darv.Ports: a guest's adapter, as the controller knows it.
+struct AdapterSpec {
+    std::string name;               // The port's, normalized.
+    std::optional<MacAddress> mac;  // Empty: the interface's.
+    bool ip_forwarding_allowed = false;
+    std::vector<Uuid> addresses;  // Rows of IP_Addresses.
+    bool operator==(const AdapterSpec&) const = default;
+};
+
+// ms_darv.IP_Addresses: a CA, and what the guest is told with it.
+struct AdapterAddressSpec {
+    IpPrefix address;  // With the length of its mask.
+    bool primary = false;
+    std::vector<IpAddress> routers{};
+    std::vector<IpAddress> dns_servers{};  // Of either family.
+    std::string domain{};                  // A valid name, or empty.
+    bool operator==(const AdapterAddressSpec&) const = default;
 };
 
 // Provider_Address.

@@ -6,8 +6,11 @@
 #include <variant>
 
 #include "responder/arp.h"
+#include "responder/dhcp.h"
+#include "responder/dhcpv6.h"
 #include "responder/icmp_error.h"
 #include "responder/nd.h"
+#include "responder/router_advertisement.h"
 
 namespace hnv::responder {
 
@@ -22,6 +25,11 @@ constexpr std::size_t kIpv4Length = 4;
 constexpr std::size_t kIpv6Length = 16;
 // In Reg::SourceVlan it tells a tag from none; in a tag it is the drop eligibility of IEEE 802.1Q.
 constexpr std::uint32_t kVlanCfi = 0x1000;
+constexpr std::uint32_t kVlanId = 0xfff;
+constexpr std::size_t kPortKeyLength = 8;
+// How often the advertisements that are due are sent, and how many in one go.
+constexpr std::int64_t kAdvertisementPauseMsec = 1000;
+constexpr std::size_t kAdvertisementsInOneGo = 100;
 
 // A register that the packet-in does not tell is zero.
 [[nodiscard]] std::uint32_t value_of(const ovs::PacketIn& packet_in, Reg reg) {
@@ -115,9 +123,51 @@ constexpr std::uint32_t kVlanCfi = 0x1000;
     return Outcome::Unexpected;
 }
 
+[[nodiscard]] Outcome outcome_of(GuestVerdict verdict) {
+    switch (verdict) {
+        case GuestVerdict::Answered:
+            return Outcome::Answered;
+        case GuestVerdict::Denied:
+            return Outcome::Denied;
+        case GuestVerdict::Declined:
+            return Outcome::Declined;
+        case GuestVerdict::Released:
+            return Outcome::Released;
+        case GuestVerdict::Ignored:
+            return Outcome::Ignored;
+        case GuestVerdict::Malformed:
+            break;
+    }
+    return Outcome::Malformed;
+}
+
+[[nodiscard]] Outcome respond_to_guest(const ovs::PacketIn& packet_in, PacketInKind kind,
+                                       View userdata, const policy::LeaseTable& leases,
+                                       Frame& reply) {
+    if (userdata.size() != kPortKeyLength) {
+        return Outcome::Unexpected;
+    }
+    const policy::PortKey port =
+        static_cast<policy::PortKey>(read32(userdata, 0)) << 32 | read32(userdata, 4);
+    const auto vlan = static_cast<std::uint16_t>(value_of(packet_in, Reg::SourceVlan) & kVlanId);
+    const auto config = leases.find(port, vlan);
+    // The port's number may be another port's by now, or the port in another subnet.
+    if (config == nullptr || config->ofport != value_of(packet_in, Reg::Source) ||
+        config->vsid != value_of(packet_in, Reg::Vsid)) {
+        return Outcome::Ignored;
+    }
+    const GuestReply answered = kind == PacketInKind::Dhcp ? answer_dhcp(packet_in.packet, *config)
+                                : kind == PacketInKind::Dhcpv6
+                                    ? answer_dhcpv6(packet_in.packet, *config)
+                                    : answer_router_solicitation(packet_in.packet, *config);
+    reply = answered.frame;
+    return outcome_of(answered.verdict);
+}
+
 }  // namespace
 
-Response respond(const ovs::PacketIn& packet_in, const policy::NeighbourTable& neighbours) {
+Response respond(const ovs::PacketIn& packet_in, const policy::NeighbourTable& neighbours,
+                 const policy::LeaseTable& leases) {
     Response response;
     response.port = value_of(packet_in, Reg::Source);
     if (response.port == 0 || packet_in.userdata.empty()) {
@@ -138,6 +188,11 @@ Response respond(const ovs::PacketIn& packet_in, const policy::NeighbourTable& n
                 response.reason = order->reason;
             }
             break;
+        case PacketInKind::Dhcp:
+        case PacketInKind::Dhcpv6:
+        case PacketInKind::RouterSolicitation:
+            response.outcome = respond_to_guest(packet_in, kind, userdata, leases, response.frame);
+            break;
         case PacketInKind::Audit:
             break;  // For the audit log, on a connection of its own.
     }
@@ -145,18 +200,23 @@ Response respond(const ovs::PacketIn& packet_in, const policy::NeighbourTable& n
         response.kind = kind;
     }
     const std::uint32_t vlan = value_of(packet_in, Reg::SourceVlan);
-    if (response.outcome == Outcome::Answered && vlan != 0) {
+    if (response.frame.size() > 0 && vlan != 0) {
         response.frame.insert_vlan_tag(static_cast<std::uint16_t>(vlan & ~kVlanCfi));
     }
     return response;
 }
 
-Responder::Responder(std::string target, const policy::NeighbourTable& neighbours)
+Responder::Responder(std::string target, const policy::NeighbourTable& neighbours,
+                     const policy::LeaseTable& leases)
     : neighbours_(neighbours),
-      thread_(std::move(target), "responder", pipeline::kResponderControllerId,
-              [this](ovs::OpenFlowConnection& connection, const Result<ovs::Message>& message) {
-                  handle(connection, message);
-              }) {}
+      leases_(leases),
+      schedule_(leases),
+      thread_(
+          std::move(target), "responder", pipeline::kResponderControllerId,
+          [this](ovs::OpenFlowConnection& connection, const Result<ovs::Message>& message) {
+              handle(connection, message);
+          },
+          [this](ovs::OpenFlowConnection& connection) { advertise(connection); }) {}
 
 void Responder::count(std::optional<PacketInKind> kind, Outcome outcome) {
     counts_[kind ? static_cast<std::size_t>(*kind) : 0][static_cast<std::size_t>(outcome)]
@@ -174,6 +234,13 @@ QuestionCounters Responder::question_counters(PacketInKind kind) const {
             counted(kind, Outcome::Overflow)};
 }
 
+GuestCounters Responder::guest_counters(PacketInKind kind) const {
+    return {counted(kind, Outcome::Answered), counted(kind, Outcome::Denied),
+            counted(kind, Outcome::Declined), counted(kind, Outcome::Released),
+            counted(kind, Outcome::Ignored),  counted(kind, Outcome::Malformed),
+            counted(kind, Outcome::Overflow), counted(kind, Outcome::Unasked)};
+}
+
 Counters Responder::counters() const {
     const auto sent = [this](IcmpReason reason) {
         return errors_sent_[static_cast<std::size_t>(reason)].load(std::memory_order_relaxed);
@@ -185,7 +252,22 @@ Counters Responder::counters() const {
              sent(IcmpReason::TooBig), counted(kErrors, Outcome::Suppressed),
              counted(kErrors, Outcome::Malformed), counted(kErrors, Outcome::Overflow)},
             counted(std::nullopt, Outcome::Unexpected),
-            counted(std::nullopt, Outcome::Refused)};
+            counted(std::nullopt, Outcome::Refused),
+            guest_counters(PacketInKind::Dhcp),
+            guest_counters(PacketInKind::Dhcpv6),
+            guest_counters(PacketInKind::RouterSolicitation)};
+}
+
+void Responder::advertise(ovs::OpenFlowConnection& connection) {
+    const std::int64_t now = ovs::now_msec();
+    if (now >= next_advertisements_) {
+        next_advertisements_ = now + kAdvertisementPauseMsec;
+        for (const auto& due : schedule_.take(now, kAdvertisementsInOneGo)) {
+            connection.send(ovs::encode_packet_out(due.frame, due.port));
+            count(PacketInKind::RouterSolicitation, Outcome::Unasked);
+        }
+    }
+    ovs::wake_at(next_advertisements_);
 }
 
 void Responder::handle(ovs::OpenFlowConnection& connection, const Result<ovs::Message>& message) {
@@ -199,8 +281,8 @@ void Responder::handle(ovs::OpenFlowConnection& connection, const Result<ovs::Me
 }
 
 void Responder::answer(ovs::OpenFlowConnection& connection, const ovs::PacketIn& packet_in) {
-    const Response response = respond(packet_in, neighbours_);
-    if (response.outcome != Outcome::Answered) {
+    const Response response = respond(packet_in, neighbours_, leases_);
+    if (response.frame.size() == 0) {
         count(response.kind, response.outcome);
         return;
     }
@@ -209,7 +291,7 @@ void Responder::answer(ovs::OpenFlowConnection& connection, const ovs::PacketIn&
         return;
     }
     connection.send(ovs::encode_packet_out(response.frame, response.port));
-    count(response.kind, Outcome::Answered);
+    count(response.kind, response.outcome);
     if (response.kind == PacketInKind::IcmpError) {
         errors_sent_[static_cast<std::size_t>(response.reason)].fetch_add(
             1, std::memory_order_relaxed);

@@ -22,7 +22,9 @@
 #include "ovs-integration/openflow_connection.h"
 #include "ovs-integration/packet_in_thread.h"
 #include "pipeline/layout.h"
+#include "policy/leases.h"
 #include "policy/neighbours.h"
+#include "responder/advertisement_schedule.h"
 #include "responder/frame.h"
 
 namespace hnv::responder {
@@ -40,8 +42,14 @@ enum class Outcome : std::uint8_t {
     Unexpected,  // Not for the responder, or not understood: a fault of ours or of the switch.
     Overflow,    // An answer dropped since the switch does not take them fast enough.
     Refused,     // The switch answered with an error, to a reply for a port that is gone, say.
+    // Of a guest's configuration, as GuestVerdict has it.
+    Denied,
+    Declined,
+    Released,
+    Ignored,
+    Unasked,  // An advertisement that nobody solicited.
 };
-inline constexpr std::size_t kOutcomeCount = static_cast<std::size_t>(Outcome::Refused) + 1;
+inline constexpr std::size_t kOutcomeCount = static_cast<std::size_t>(Outcome::Unasked) + 1;
 
 // Of ARP requests, or of neighbour solicitations.
 struct QuestionCounters {
@@ -65,34 +73,51 @@ struct IcmpErrorCounters {
     std::uint64_t overflow = 0;
 };
 
+// Of DHCP, DHCPv6 or router solicitations.
+struct GuestCounters {
+    std::uint64_t answered = 0;
+    std::uint64_t denied = 0;
+    std::uint64_t declined = 0;
+    std::uint64_t released = 0;
+    std::uint64_t ignored = 0;
+    std::uint64_t malformed = 0;
+    std::uint64_t overflow = 0;
+    std::uint64_t unasked = 0;
+};
+
 struct Counters {
     QuestionCounters arp;
     QuestionCounters nd;
     IcmpErrorCounters icmp_errors;
     std::uint64_t unexpected = 0;
     std::uint64_t refused = 0;
+    GuestCounters dhcp{};
+    GuestCounters dhcpv6{};
+    GuestCounters router_advertisements{};
 };
 
 struct Response {
     Outcome outcome = Outcome::Unexpected;
     std::optional<pipeline::PacketInKind> kind;                // None with Outcome::Unexpected.
     pipeline::IcmpReason reason = pipeline::IcmpReason::None;  // Of an IcmpError.
-    // Only with Outcome::Answered: the frame, and the OpenFlow port that it is for.
+    // The frame, if there is one to be sent, and the OpenFlow port that it is for.
     std::uint32_t port = 0;
     Frame frame;
 };
 
-// Pure but for the look-up. The packet-in's userdata says what is asked (pipeline::PacketInKind),
+// Pure but for the look-ups. The packet-in's userdata says what is asked (pipeline::PacketInKind),
 // its registers in which virtual subnet, of which port and with which VLAN tag (pipeline::Reg). The
 // packet itself has no tag.
 [[nodiscard]] Response respond(const ovs::PacketIn& packet_in,
-                               const policy::NeighbourTable& neighbours);
+                               const policy::NeighbourTable& neighbours,
+                               const policy::LeaseTable& leases);
 
 class Responder {
   public:
     // `target`: the bridge's management socket, "unix:<ovs-run-dir>/<bridge>.mgmt"; it need not
-    // exist yet. `neighbours` outlives the responder.
-    Responder(std::string target, const policy::NeighbourTable& neighbours);
+    // exist yet. The tables outlive the responder.
+    Responder(std::string target, const policy::NeighbourTable& neighbours,
+              const policy::LeaseTable& leases);
 
     // As those of ovs::PacketInThread; the destructor stops.
     void start() { thread_.start(); }
@@ -105,7 +130,7 @@ class Responder {
 
   private:
     static constexpr std::size_t kKindCount =
-        static_cast<std::size_t>(pipeline::PacketInKind::IcmpError) + 1;
+        static_cast<std::size_t>(pipeline::PacketInKind::RouterSolicitation) + 1;
     static constexpr std::size_t kReasonCount =
         static_cast<std::size_t>(pipeline::IcmpReason::TooBig) + 1;
     using OutcomeCounts = std::array<std::atomic<std::uint64_t>, kOutcomeCount>;
@@ -113,12 +138,18 @@ class Responder {
 
     void handle(ovs::OpenFlowConnection& connection, const Result<ovs::Message>& message);
     void answer(ovs::OpenFlowConnection& connection, const ovs::PacketIn& packet_in);
+    void advertise(ovs::OpenFlowConnection& connection);
     void count(std::optional<pipeline::PacketInKind> kind, Outcome outcome);
     [[nodiscard]] std::uint64_t counted(std::optional<pipeline::PacketInKind> kind,
                                         Outcome outcome) const;
     [[nodiscard]] QuestionCounters question_counters(pipeline::PacketInKind kind) const;
+    [[nodiscard]] GuestCounters guest_counters(pipeline::PacketInKind kind) const;
 
     const policy::NeighbourTable& neighbours_;
+    const policy::LeaseTable& leases_;
+    // The responder's thread's.
+    AdvertisementSchedule schedule_;
+    std::int64_t next_advertisements_ = 0;
     // By kind (the first for those of none) and outcome; the errors that were sent by reason.
     // Written by the responder's thread only.
     std::array<OutcomeCounts, kKindCount> counts_{};

@@ -54,11 +54,12 @@ void respond_alone(benchmark::State& state, const test::PacketInFields& fields) 
     fill(table, static_cast<std::uint32_t>(state.range(0)));
     const auto decoded = ovs::decode(message_of(fields));
     const auto& in = std::get<ovs::PacketIn>(*decoded);
-    if (responder::respond(in, table).outcome != responder::Outcome::Answered) {
+    if (responder::respond(in, table, policy::LeaseTable()).outcome !=
+        responder::Outcome::Answered) {
         state.SkipWithError("not answered");
     }
     for (auto _ : state) {
-        benchmark::DoNotOptimize(responder::respond(in, table));
+        benchmark::DoNotOptimize(responder::respond(in, table, policy::LeaseTable()));
     }
 }
 BENCHMARK_CAPTURE(respond_alone, arp, arp_request())->Arg(250)->Arg(1'000'000);
@@ -72,7 +73,7 @@ void whole_message(benchmark::State& state, const test::PacketInFields& fields) 
     for (auto _ : state) {
         const auto decoded = ovs::decode(message);
         const auto& in = std::get<ovs::PacketIn>(*decoded);
-        const auto response = responder::respond(in, table);
+        const auto response = responder::respond(in, table, policy::LeaseTable());
         benchmark::DoNotOptimize(ovs::encode_packet_out(response.frame, response.port));
     }
 }

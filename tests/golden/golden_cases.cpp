@@ -265,6 +265,20 @@ FlowSet peer_vtep() {
     return compile(policy::PeerView{.network = 5, .pa = ip("192.168.2.20"), .vtep = true});
 }
 
+// What ms_darv gives a port in one VLAN of two, in both families.
+FlowSet port_dhcp() {
+    PortView port = allow_all_port();
+    policy::Attachment& attachment = port.attachments[0];
+    attachment.cas = {ip("10.1.1.11"), ip("2001:db8::11")};
+    attachment.router->v6 = ip("2001:db8::1");
+    attachment.dhcp_server = ip("10.1.1.1");
+    attachment.dhcpv6 = true;
+    attachment.advertised = true;
+    port.attachments.push_back(
+        {20, 7001, 7001, mac(kSqlMac), {ip("10.7.0.11")}, std::nullopt, false});
+    return compile(port);
+}
+
 FlowSet port_without_address() {
     PortView port = allow_all_port();
     port.attachments[0].cas.clear();
@@ -448,6 +462,7 @@ const std::vector<GoldenCase>& golden_cases() {
         {"peer_vtep", peer_vtep},
         {"port_gateway", port_gateway},
         {"port_trunk_gateway", port_trunk_gateway},
+        {"port_dhcp", port_dhcp},
         {"port_without_address", port_without_address},
         {"subnet", subnet},
         {"subnet_groups", subnet_groups},

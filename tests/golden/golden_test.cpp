@@ -121,7 +121,8 @@ TEST_P(Golden, PacketsGoToHigherTablesOnly) {
             // A broadcast's copy of its own comes back as one (qos.cpp).
             const bool own_copy = flow.table == static_cast<unsigned>(Table::QosIn) &&
                                   flow.priority == pipeline::priority::kHigh;
-            EXPECT_TRUE(target > flow.table || next_part || once_more || own_copy) << ovs::to_text(flow);
+            EXPECT_TRUE(target > flow.table || next_part || once_more || own_copy)
+                << ovs::to_text(flow);
         }
     }
 }

@@ -75,7 +75,7 @@ class PythonIdl(testing.LabTestCase):
         return Client(self, "ms_vtep", tables)
 
     def test_it_reads_every_table(self):
-        for database in ("ms_vtep", "ms_firewall", "ms_service_insertion", "hnv_host"):
+        for database in ("ms_vtep", "ms_firewall", "ms_service_insertion", "ms_darv", "hnv_host"):
             helper = ovs.db.idl.SchemaHelper(
                 os.path.join(SOURCE_DIR, "schema", f"{database}.ovsschema"))
             with self.subTest(database=database):

@@ -16,7 +16,7 @@ from hnvlab.agent import SOURCE_DIR  # noqa: E402
 from hnvlab.shell import CommandError, wait_until  # noqa: E402
 
 CONTROLLER, DIAGNOSTICS = 6640, 6641
-DATABASES = {"ms_vtep", "ms_firewall", "ms_service_insertion", "hnv_host"}
+DATABASES = {"ms_vtep", "ms_firewall", "ms_service_insertion", "ms_darv", "hnv_host"}
 VTEP_SCHEMA = "/usr/share/openvswitch/vtep.ovsschema"
 
 
@@ -96,7 +96,8 @@ class OvsdbClients(testing.LabTestCase):
         switches = self.agent.rows("ms_vtep", "Physical_Switch")
         self.assertEqual([row["name"] for row in switches], ["host1"])
         for database, table in (("ms_vtep", "Global"), ("ms_firewall", "FW_Global"),
-                                ("ms_service_insertion", "SI_Global"), ("hnv_host", "Host")):
+                                ("ms_service_insertion", "SI_Global"), ("ms_darv", "Global"),
+                                ("hnv_host", "Host")):
             self.assertEqual(len(self.agent.rows(database, table)), 1)
 
     def test_transact_on_the_controllers_port(self):
@@ -149,7 +150,8 @@ class OvsdbClients(testing.LabTestCase):
 
     def test_cur_cfg_follows_next_cfg(self):
         for database, table in (("ms_vtep", "Global"), ("ms_firewall", "FW_Global"),
-                                ("ms_service_insertion", "SI_Global"), ("hnv_host", "Host")):
+                                ("ms_service_insertion", "SI_Global"), ("ms_darv", "Global"),
+                                ("hnv_host", "Host")):
             wanted = self.agent.rows(database, table)[0]["next_cfg"] + 5
             self.agent.transact(database, {"op": "update", "table": table, "where": [],
                                            "row": {"next_cfg": wanted}})

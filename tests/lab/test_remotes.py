@@ -14,7 +14,7 @@ from hnvlab import netns, testing  # noqa: E402
 from hnvlab.shell import run  # noqa: E402
 
 CONTROLLER, DIAGNOSTICS = 6640, 6641
-DATABASES = {"ms_vtep", "ms_firewall", "ms_service_insertion", "hardware_vtep", "hnv_host",
+DATABASES = {"ms_vtep", "ms_firewall", "ms_service_insertion", "ms_darv", "hardware_vtep", "hnv_host",
              "_Server"}
 
 
@@ -190,7 +190,8 @@ class Plain(RemotesTestCase):
     def confirm_a_change(self):
         """The database's sequence number still goes round."""
         for database, table in (("ms_firewall", "FW_Global"), ("ms_vtep", "Global"),
-                                ("ms_service_insertion", "SI_Global"), ("hnv_host", "Host")):
+                                ("ms_service_insertion", "SI_Global"), ("ms_darv", "Global"),
+                                ("hnv_host", "Host")):
             number = self.agent.rows(database, table)[0]["next_cfg"] + 1
             self.agent.transact(database, {"op": "update", "table": table, "where": [],
                                            "row": {"next_cfg": number}})
@@ -202,6 +203,7 @@ class Plain(RemotesTestCase):
                 ("hnv_host", {"op": "delete", "table": "Host", "where": []}),
                 ("ms_firewall", {"op": "delete", "table": "FW_Global", "where": []}),
                 ("ms_service_insertion", {"op": "delete", "table": "SI_Global", "where": []}),
+                ("ms_darv", {"op": "delete", "table": "Global", "where": []}),
                 ("ms_vtep", {"op": "update", "table": "Global", "where": [],
                              "row": {"switches": ["set", []]}}),
                 ("ms_vtep", {"op": "delete", "table": "Global", "where": []})):
@@ -209,6 +211,7 @@ class Plain(RemotesTestCase):
             self.eventually(lambda: self.agent.rows("hnv_host", "Host")
                             and self.agent.rows("ms_firewall", "FW_Global")
                             and self.agent.rows("ms_service_insertion", "SI_Global")
+                            and self.agent.rows("ms_darv", "Global")
                             and self.agent.rows("ms_vtep", "Global"), "the rows are there again")
             self.eventually(lambda: [row["name"] for row in self.agent.rows(
                 "ms_vtep", "Physical_Switch")] == ["host1"], "the switch is there again")

@@ -120,6 +120,7 @@ void expect_empty(const Incremental& incremental) {
                   counts.ports_active + counts.provider_addresses + counts.rules,
               0U);
     EXPECT_EQ(incremental.neighbours.size(), 0U);
+    EXPECT_TRUE(incremental.model.leases().advertised().empty());
     for (const auto& [id, message] : incremental.faults.all()) {
         ADD_FAILURE() << policy::to_string(id.second) << " is left: " << message;
     }

@@ -20,6 +20,7 @@ constexpr std::uint32_t kPorts = 4;
 constexpr std::uint32_t kRules = 8;
 constexpr std::uint32_t kNats = 4;
 constexpr std::uint32_t kServices = 6;
+constexpr std::uint32_t kAdapterAddresses = 2 * kPorts;
 constexpr std::uint32_t kProviderAddresses = 2;
 constexpr std::uint64_t kMacBase = 0x00155d000000;
 
@@ -204,6 +205,31 @@ void RandomPolicy::change_settings(Model& model) {
                          chance(30) ? std::optional(ip(pa_text(below(kLocators)))) : std::nullopt});
 }
 
+void RandomPolicy::change_adapter(Model& model) {
+    if (chance(50)) {
+        const std::uint32_t row = below(kAdapterAddresses);
+        if (chance(20)) {
+            return remove(model, adapter_addresses_, SourceTable::MsDarvAddresses, row);
+        }
+        // Some of them are mapped, too.
+        const std::uint32_t number = pick(row, 1, kAdapterAddresses) + (chance(50) ? 0 : 20);
+        return put(model, adapter_addresses_, row,
+                   AdapterAddressSpec{prefix(ca_text(number)), chance(30)});
+    }
+    const std::uint32_t row = below(kPorts);
+    if (chance(30)) {
+        return remove(model, adapters_, SourceTable::MsDarvPorts, row);
+    }
+    AdapterSpec spec{port_name(pick(row, 1, kPorts)), {}, chance(20), {}};
+    if (chance(60)) {
+        spec.mac = mac(kMacBase + pick(row, 2, 6));
+    }
+    while (chance(60)) {
+        spec.addresses.push_back(uuid(pick(row, 2, kAdapterAddresses)));
+    }
+    put(model, adapters_, row, std::move(spec));
+}
+
 RuleSpec RandomPolicy::random_rule(std::uint32_t row) {
     RuleSpec spec =
         rule(port_name(below(kPorts)), chance(50) ? Direction::Inbound : Direction::Outbound,
@@ -348,6 +374,8 @@ void RandomPolicy::change(Model& model) {
                    : chance(50) ? change_settings(model)
                                 : change_nat(model);
         case 6:
+            return change_adapter(model);
+        case 7:
             return chance(50) ? change_group(model) : change_provider_address(model);
         case 7:
             return change_service(model);
@@ -374,6 +402,8 @@ void RandomPolicy::clear(Model& model) {
     take(settings_, SourceTable::HostPortSettings);
     take(rules_, SourceTable::MsFirewallRules);
     take(services_, SourceTable::MsServiceInsertionRule);
+    take(adapters_, SourceTable::MsDarvPorts);
+    take(adapter_addresses_, SourceTable::MsDarvAddresses);
     take(provider_addresses_, SourceTable::HostProviderAddress);
     take(nats_, SourceTable::HostNat);
     steps.emplace_back([this, &model] {
@@ -403,6 +433,8 @@ void RandomPolicy::build(Model& model) {
     give(settings_);
     give(rules_);
     give(services_);
+    give(adapters_);
+    give(adapter_addresses_);
     give(provider_addresses_);
     give(nats_);
     steps.emplace_back([&] { model.set_interfaces(interfaces_); });

@@ -68,6 +68,7 @@ class RandomPolicy {
     void change_group(policy::Model& model);
     void change_port(policy::Model& model);
     void change_settings(policy::Model& model);
+    void change_adapter(policy::Model& model);
     void change_rule(policy::Model& model);
     void change_nat(policy::Model& model);
     void change_service(policy::Model& model);
@@ -88,6 +89,8 @@ class RandomPolicy {
     std::map<std::uint32_t, policy::GroupSpec> groups_;
     std::map<std::uint32_t, policy::PortSpec> ports_;
     std::map<std::uint32_t, policy::PortSettingsSpec> settings_;
+    std::map<std::uint32_t, policy::AdapterSpec> adapters_;
+    std::map<std::uint32_t, policy::AdapterAddressSpec> adapter_addresses_;
     std::map<std::uint32_t, policy::RuleSpec> rules_;
     std::map<std::uint32_t, policy::NatSpec> nats_;
     std::map<std::uint32_t, policy::ServiceRuleSpec> services_;

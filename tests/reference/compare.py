@@ -36,7 +36,7 @@ from writer import Writer
 MUTATIONS_AT_ONCE = 4  # at most, in one change of the policy
 POLICIES_IN_A_WORLD = 40  # then everything is replaced by another world
 POLICIES_BETWEEN_RESTARTS = 75  # of the agent, by kill -9, with one table's flows lost meanwhile
-TABLES = 36  # of the pipeline
+TABLES = 40  # of the pipeline
 FEWEST_PACKETS_A_POLICY = 20
 CONNECTIONS_A_POLICY = 6
 SECONDS_TO_SHRINK = 10

@@ -30,6 +30,9 @@ SHARED = 40  # of the address that several machines share
 PORTS = [f"port{number}" for number in range(10)]
 TRUNK_VLANS = [10, 20, 4094]
 MIRROR_KEYS = [900001, 900002, 5001, 8001]  # two of them VSIDs, when these are there
+# Nothing; no addresses; those that are mapped; one that is not; of IPv4 only.
+ADAPTERS = ["", "", "bare", "mapped", "mapped", "further", "v4"]
+FURTHER = 10  # between the mapped part of an address and that of one that only ms_darv names
 OUTSIDE = {4: ["8.8.8.8", "172.16.1.7", "172.16.9.9", "10.9.9.9"],
            6: ["2001:db8::8", "fd99::7", "fd99:1::7"]}
 ROUTED_PREFIXES = {4: ["0.0.0.0/0", "172.16.0.0/12", "172.16.1.0/24", "10.1.1.0/24",
@@ -72,6 +75,7 @@ class Slot:
     bound: bool = True
     rules: list = field(default_factory=list)
     nats: dict = field(default_factory=dict)  # number: Nat
+    adapter: str = ""  # what ms_darv says of it: one of ADAPTERS
 
 
 class World:
@@ -141,6 +145,7 @@ class World:
         slot.ip_forwarding = self.random.random() < 0.2
         slot.dhcp_guard = self.random.random() < 0.3
         slot.router_guard = self.random.random() < 0.3
+        slot.adapter = self.random.choice(ADAPTERS)
         if self.random.random() < 0.15:
             for vlan in self.random.sample(TRUNK_VLANS, self.random.randint(1, 2)):
                 slot.trunk[vlan] = self.random.choice(list(VSIDS))
@@ -312,7 +317,7 @@ class World:
         if slot is None:
             self._add_port(name)
             return
-        what = draw.randrange(8)
+        what = draw.randrange(9)
         if what == 0:
             del self.slots[name]
         elif what == 6:
@@ -327,6 +332,8 @@ class World:
             slot.ip_forwarding = not slot.ip_forwarding
         elif what == 4:
             slot.bound = not slot.bound
+        elif what == 5:
+            slot.adapter = draw.choice(ADAPTERS)
         else:
             slot.trunk = {} if slot.trunk else {draw.choice(TRUNK_VLANS): draw.choice(list(VSIDS))}
 
@@ -476,6 +483,7 @@ class World:
     def policy(self):
         routers = self._routers()
         machines = [m for m in self.machines.values() if m.vsid not in self.absent]
+        ports = self._ports()
         return p.Policy(
             router_mac=self.router_mac, own_pas=list(self.own_pas),
             subnets={vsid: p.Subnet(vsid, f"network-{vsid // 1000}", dict(routes),
@@ -486,12 +494,32 @@ class World:
                 [p.Mapping(m.vsid, ca, m.mac, m.locator, m.kind)
                  for m in machines for ca in (m.cas or [""])] + self._shared() +
                 [m for m in self.contradictions if m.vsid not in self.absent]),
-            ports=self._ports(),
+            ports=ports, adapters=self._adapters(ports),
             nats=[nat for slot in self.slots.values() for nat in slot.nats.values()],
             services=list(self.services.values()),
             rules=[rule for slot in self.slots.values() for rule in slot.rules],
             mcast={key: list(locators) for key, locators in self.mcast.items()
                    if key[0] not in self.absent})
+
+    def _adapters(self, ports):
+        adapters, taken = {}, set()
+        for name, slot in self.slots.items():
+            if not slot.adapter:
+                continue
+            prefixes = [prefix for prefix in VSIDS[slot.machine.vsid]
+                        if ":" not in prefix or slot.adapter != "v4"]
+            number = slot.machine.number + (FURTHER if slot.adapter == "further" else 0)
+            addresses = [f"{in_prefix(prefix, number)}/{prefix.partition('/')[2]}"
+                         for prefix in prefixes] if slot.adapter != "bare" else []
+            # Who of two is first is not told by the policy. What a trunk has in other subnets is
+            # theirs as well that have the prefix.
+            free = [text for text in addresses
+                    if not any((vsid, text) in taken for vsid in ports[name].bindings.values())]
+            taken.update((vsid, text) for text in free for vsid in ports[name].bindings.values())
+            adapters[name] = p.Adapter(
+                slot.machine.mac if slot.machine.number % 2 else "",
+                slot.machine.number == HOSTS_IN_SUBNET[0], tuple(free))
+        return adapters
 
     def _ports(self):
         ports, taken = {}, set()

@@ -13,8 +13,11 @@ from policy import (DEFAULT_ROUTER_MAC, Out, address, address_order, bindings_in
 
 UDP, ICMP, ICMPV6 = 17, 1, 58
 IPV4, IPV6, ARP = 0x0800, 0x86dd, 0x0806
-ARP_REQUEST, SOLICITATION, ADVERTISED_ROUTER, DHCP_SERVER = 1, 135, 134, 67
+ARP_REQUEST, SOLICITATION, ROUTER_SOLICITATION, ADVERTISED_ROUTER = 1, 135, 133, 134
+DHCP_SERVER, DHCPV6_SERVER = 67, 547
 DHCP_CLIENT = {IPV4: 68, IPV6: 546}
+DHCPV6_SERVERS = "ff02::1:2"
+NO_GATEWAY = "169.254.169.253"
 ECHO_REQUEST = {IPV4: 8, IPV6: 128}
 ECHO_REPLY = {IPV4: 0, IPV6: 129}
 UNTAGGED = -1
@@ -72,9 +75,41 @@ class Model:
         return vlan or UNTAGGED
 
     def own_addresses(self, port, vsid):
-        """Contract: a port's MAC and CAs come from mapping rows whose MAC is the attached MAC."""
+        """Contract: a port's MAC and CAs come from ms_darv.Ports (by name), else from mapping rows
+        whose MAC is the attached MAC."""
+        if self.named_addresses(port, vsid):
+            return self.adapter_addresses(port, vsid)
         return [m.ca for m in self.mappings
                 if m.vsid == vsid and m.mac == port.attached_mac and m.ca]
+
+    def named_addresses(self, port, vsid):
+        """Those that ms_darv names for the port in this subnet. Of one that is in several they are
+        where the prefix is that has them."""
+        adapter = self.policy.adapters.get(port.name)
+        subnets = [bound for bound in port.bindings.values() if bound in self.policy.subnets]
+        prefixes = [interface(key).network for bindings in self.bindings.values()
+                    for key, bound in bindings.items() if bound == vsid]
+        named = [str(interface(text).ip) for text in adapter.addresses] if adapter else []
+        return [ca for ca in named if len(subnets) == 1
+                or any(address(ca) in prefix for prefix in prefixes)]
+
+    def adapter_addresses(self, port, vsid):
+        """Those of them that are not the gateway's, nor mapped to another MAC."""
+        def is_the_ports(ca):
+            macs = [m.mac for m in self.mappings if m.vsid == vsid and m.ca == ca]
+            return address(ca) not in self.gateways(vsid) \
+                and (not macs or port.attached_mac in macs)
+        return [ca for ca in self.named_addresses(port, vsid) if is_the_ports(ca)]
+
+    def gateways(self, vsid):
+        router = self.router_of(vsid)
+        bindings = self.bindings[router.name] if router else {}
+        return [self.gateway(key) for key, bound in bindings.items() if bound == vsid]
+
+    def forwards(self, port):
+        """Contract: unless Port_Settings (or enable_ip_forwarding) allows otherwise."""
+        adapter = self.policy.adapters.get(port.name)
+        return port.ip_forwarding or bool(adapter and adapter.ip_forwarding)
 
     def carries(self, port, vsid):
         """Whether the port is active in this subnet.
@@ -85,6 +120,8 @@ class Model:
         """
         bound = vsid in [self.subnet_of(port, vlan) for vlan in port.bindings]
         known = any(m.vsid == vsid and m.mac == port.attached_mac for m in self.mappings)
+        if self.named_addresses(port, vsid):
+            known = bool(self.adapter_addresses(port, vsid))
         return bool(port.plugged and port.attached_mac and bound and known
                     and firewall.has_acl(self.policy, port))
 
@@ -137,6 +174,9 @@ class Model:
         vsid = self.subnet_of(port, packet.vlan)
         if vsid is None or not self.carries(port, vsid):
             return self._drop("port not active")
+        asked = self._asks_agent(port, vsid, packet)
+        if asked:
+            return self._to_agent(port, vsid, asked)
         if not self._is_honest(port, vsid, packet):
             return self._drop("spoofed")
         if packet.eth_type == ARP:
@@ -211,14 +251,38 @@ class Model:
             if packet.arp_sha != port.attached_mac and not port.mac_spoofing:
                 return False
             # A probe (RFC 5227) has no sender address.
-            return packet.arp_spa in [*own, "0.0.0.0"] or port.ip_forwarding
+            return packet.arp_spa in [*own, "0.0.0.0"] or self.forwards(port)
         if packet.is_nd and (packet.src == "::" or address(packet.src).is_link_local):
             # Duplicate address detection, and the address that every IPv6 interface has (RFC 4862):
             # of a machine that may use IPv6 at all.
-            return any(":" in ca for ca in own) or port.ip_forwarding
+            return any(":" in ca for ca in own) or self.forwards(port)
         if packet.is_ip:
-            return packet.src in own or port.ip_forwarding or self._asks_for_address(packet)
+            # One that the agent tells its address has nobody else to ask.
+            asks = self._asks_for_address(packet) and not self.is_served(port, vsid, 4)
+            return packet.src in own or self.forwards(port) or asks
         return True
+
+    def is_served(self, port, vsid, version):
+        """DHCP is answered by the agent if ms_darv names an address of the family."""
+        return any(address(ca).version == version for ca in self.adapter_addresses(port, vsid))
+
+    def _asks_agent(self, port, vsid, packet):
+        """Contract: the agent's DHCP; not filtered. For the port's own MAC only."""
+        if (packet.eth_src != port.attached_mac and not port.mac_spoofing) or packet.frag != "no":
+            return None
+        if packet.eth_type == IPV4 and (packet.proto, packet.dport) == (UDP, DHCP_SERVER) \
+                and self.is_served(port, vsid, 4):
+            servers = [str(g) for g in sorted(g for g in self.gateways(vsid) if g.version == 4)]
+            server = (servers or [NO_GATEWAY])[0]
+            return "dhcp" if packet.dst in ("255.255.255.255", server) else None
+        if packet.eth_type != IPV6 or not self.is_served(port, vsid, 6):
+            return None
+        link_local = address(packet.src).is_link_local
+        if (packet.proto, packet.dport, packet.dst) == (UDP, DHCPV6_SERVER, DHCPV6_SERVERS):
+            return "dhcpv6" if link_local else None
+        if packet.is_nd and packet.sport == ROUTER_SOLICITATION:
+            return "router" if link_local or packet.src == "::" else None
+        return None
 
     @staticmethod
     def _may_advertise(port, packet):

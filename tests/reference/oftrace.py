@@ -9,7 +9,9 @@ import re
 
 from policy import sent, Out
 
-PACKET_IN_KINDS = {1: "arp", 2: "nd", 3: "icmp"}  # PacketInKind, agent/pipeline/layout.h
+PACKET_IN_KINDS = {1: "arp", 2: "nd", 3: "icmp", 4: "dhcp", 5: "dhcpv6",
+                   6: "router"}  # PacketInKind, agent/pipeline/layout.h
+ICMP = 3
 AUDIT = 0x41  # Of the same.
 ICMP_REASONS = {1: "ttl", 2: "no-route", 3: "host-unknown", 4: "too-big"}  # IcmpReason
 SOURCE, SOURCE_VLAN, REASON = "reg1", "reg6", "reg8"  # Reg
@@ -183,8 +185,10 @@ class _Reader:
         tci = self._register(SOURCE_VLAN)
         number = self._register(SOURCE)
         port = next((name for name, openflow in self.ports.values() if openflow == number), "none")
+        # What comes with a question for a guest's configuration names the port, not a router.
+        router = userdata[1:] if userdata[0] <= ICMP else b""
         self.found.append(Out("agent", port, vlan=tci & 0xfff if tci else -1, reason=what,
-                              eth_src=userdata[1:7].hex(":"), src=_address(userdata[7:])))
+                              eth_src=router[:6].hex(":"), src=_address(router[6:])))
 
     def _register(self, name):
         return int(self.registers.get(name, "0"), 0)

@@ -62,7 +62,11 @@ class Packets:
         nats = [nat for nat in self.policy.nats if nat.port == port.name]
         if nats and draw.random() < 0.4:
             return self._to_external(base, vsid, draw.choice(nats))
-        return self._towards(base, vsid, self._own_ca(vsid, port.attached_mac))
+        adapter = self.policy.adapters.get(port.name)
+        named = [str(p.interface(text).ip) for text in adapter.addresses] if adapter else []
+        source = draw.choice(named) if named and draw.random() < 0.7 else \
+            self._own_ca(vsid, port.attached_mac)
+        return self._towards(base, vsid, source)
 
     def _to_external(self, base, vsid, nat):
         """From beyond a gateway port: to an address of its NAT, or a question who has it."""
@@ -240,13 +244,25 @@ class Packets:
                             eth_dst=self.random.choice([mac, self.router_mac, GROUP_MACS[0]]))
 
     def _dhcp(self, base, vsid, source):
-        server = self.random.random() < 0.4
-        if server and self.random.random() < 0.7:
-            # An answer to who has an address already.
+        draw = self.random
+        if draw.random() < 0.3:
+            # A server's answer to who has an address already.
             mac, ca = self._other([vsid], source)
             client = 546 if ":" in source else 68
             return self._ip(base, source, ca, mac).changed(
-                proto=17, frag="no", sport=self.random.choice([67, 547, 1000]), dport=client)
+                proto=17, frag="no", sport=draw.choice([67, 547, 1000]), dport=client)
+        what = draw.choice(["discover", "discover", "renew", "solicit", "router"])
+        if what == "renew" and ":" not in source:
+            return base.changed(eth_type=0x0800, src=source, dst=draw.choice(
+                [g for g in self.gateways if ":" not in g] + ["169.254.169.253"]), proto=17,
+                eth_dst=self.router_mac, sport=68, dport=67)
+        if what in ("solicit", "router"):
+            own = draw.choice(["fe80::215:5dff:fe00:b"] * 4 + ["::", "fd01:1::b"])
+            six = base.changed(eth_type=0x86dd, src=own, eth_dst="33:33:00:01:00:02",
+                               dst=draw.choice(["ff02::1:2"] * 4 + ["ff02::1", "fd01:1::c"]))
+            return six.changed(proto=17, sport=546, dport=547) if what == "solicit" else \
+                six.changed(proto=58, sport=133, dport=0, dst="ff02::2", ttl=255)
+        server = draw.random() < 0.2
         return base.changed(eth_type=0x0800, src="0.0.0.0", dst="255.255.255.255", proto=17,
                             eth_dst="ff:ff:ff:ff:ff:ff", sport=67 if server else 68,
                             dport=68 if server else 67)

@@ -65,6 +65,14 @@ class Port:
 
 
 @dataclass(frozen=True)
+class Adapter:
+    """ms_darv's Ports, for the port of its name. `mac` is empty or the port's."""
+    mac: str = ""
+    ip_forwarding: bool = False
+    addresses: tuple = ()  # with prefix lengths; no two adapters have one in a subnet
+
+
+@dataclass(frozen=True)
 class Rule:
     """FW_Rules; the strings as they are written."""
     port: str
@@ -128,6 +136,7 @@ class Policy:
     binders: dict = field(default_factory=dict)  # VSID: names of its routers, the first one first
     mappings: list = field(default_factory=list)  # the oldest first
     ports: dict = field(default_factory=dict)  # name: Port
+    adapters: dict = field(default_factory=dict)  # name: Adapter
     rules: list = field(default_factory=list)
     mcast: dict = field(default_factory=dict)  # (VSID, MAC): [Locator], Mcast_Macs_Remote
     nats: list = field(default_factory=list)
@@ -153,6 +162,9 @@ def from_json(plain):
     def port(row):
         return Port(**{**row, "bindings": {int(k): v for k, v in row["bindings"].items()}})
 
+    def adapter(row):
+        return Adapter(**{**row, "addresses": tuple(row["addresses"])})
+
     return Policy(
         router_mac=plain["router_mac"], own_pas=plain["own_pas"],
         subnets={int(k): Subnet(**row) for k, row in plain["subnets"].items()},
@@ -160,6 +172,7 @@ def from_json(plain):
         binders={int(k): names for k, names in plain["binders"].items()},
         mappings=[mapping(row) for row in plain["mappings"]],
         ports={k: port(row) for k, row in plain["ports"].items()},
+        adapters={k: adapter(row) for k, row in plain.get("adapters", {}).items()},
         rules=[Rule(**row) for row in plain["rules"]],
         services=[service(row) for row in plain.get("services", [])],
         mcast={(v, m): [Locator(**row) for row in rows] for v, m, rows in plain["mcast"]},

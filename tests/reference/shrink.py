@@ -30,6 +30,7 @@ def _parts(policy):
     yield _of_list(lambda p: p.rules), len(policy.rules)
     yield _of_list(lambda p: p.nats), len(policy.nats)
     yield _of_list(lambda p: p.services), len(policy.services)
+    yield _of_map(lambda p: p.adapters), len(policy.adapters)
     yield _of_map(lambda p: p.ports), len(policy.ports)
     yield _of_list(lambda p: p.mappings), len(policy.mappings)
     yield _of_map(lambda p: p.mcast), len(policy.mcast)

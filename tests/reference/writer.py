@@ -5,6 +5,7 @@ touched.
 """
 
 import dataclasses
+import ipaddress
 import json
 import time
 
@@ -16,7 +17,7 @@ from transaction import Transaction
 _LAYERS = {"admin": "RuleWithAdminPriority", "controller": "RuleWithControllerPriority"}
 _KINDS = {"mirror": "MirrorSource", "arrival": "MirrorDestinaion", "insertion": "ServiceInsertion"}
 DATABASES = {"hnv_host": "Host", "ms_firewall": "FW_Global", "ms_service_insertion": "SI_Global",
-             "ms_vtep": "Global"}  # and the table with the sequence numbers
+             "ms_darv": "Global", "ms_vtep": "Global"}  # and the table with the sequence numbers
 ATTEMPTS = 5
 
 
@@ -68,8 +69,8 @@ class Writer:
         return dataclasses.replace(policy, mappings=mappings, routers=routers)
 
     def _write_rows(self, policy):
-        databases = [self._write_host, self._write_firewall, self._write_services,
-                     self._write_vtep]
+        databases = [self._write_host, self._write_darv, self._write_firewall,
+                     self._write_services, self._write_vtep]
         self.random.shuffle(databases)
         for write in databases:
             write(policy)
@@ -108,13 +109,16 @@ class Writer:
     def _wait_ports(self):
         """Until the agent has seen the interfaces that are there now, and no others."""
         deadline = time.monotonic() + 20
+        there = self.rows["ms_darv"].get("Ports", {})  # for now what these say is the port's MAC
+        wanted = {name: (name in there and there[name][1].mac) or mac
+                  for name, mac in self.plugged.items()}
         while True:
             ports = json.loads(self.switch.agent_ctl.call("hnv/ports", []))
             seen = {p["interface"]: p["mac"] for p in ports if p["interface"] and p["ofport"] > 0}
-            if seen == self.plugged:
+            if seen == wanted:
                 return
             if time.monotonic() > deadline:
-                raise TimeoutError(f"the agent sees {seen} and not {self.plugged}")
+                raise TimeoutError(f"the agent sees {seen} and not {wanted}")
             time.sleep(0.001)
 
     # --- databases ---------------------------------------------------------------------------
@@ -137,6 +141,25 @@ class Writer:
             "internal": ["set", [self.spell.ip(prefix) for prefix in nat.internal]],
             "external": nat.external})
         change.commit("Host")
+
+    def _write_darv(self, policy):
+        change = self._transaction("ms_darv")
+        addresses = {(name, text): "" for name, adapter in policy.adapters.items()
+                     for text in adapter.addresses}
+        change.table("IP_Addresses", addresses, lambda key, _: self._adapter_address(key[1]))
+        change.table("Ports", policy.adapters, lambda name, adapter: {
+            "name": self.spell.port(name), "mac_address": self.spell.mac(adapter.mac),
+            "enable_ip_forwarding": adapter.ip_forwarding,
+            "ip_addresses": ["set", [change.reference("IP_Addresses", (name, text))
+                                     for text in adapter.addresses]]})
+        change.commit("Global")
+
+    def _adapter_address(self, text):
+        bound = ipaddress.ip_interface(text)
+        masks = [str(bound.network.prefixlen)]
+        if bound.version == 4:
+            masks.append(str(bound.netmask))
+        return {"address": self.spell.ip(str(bound.ip)), "mask": self.random.choice(masks)}
 
     def _write_firewall(self, policy):
         def row(_, rule):

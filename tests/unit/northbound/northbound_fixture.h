@@ -17,6 +17,7 @@
 
 #include "northbound/hardware_vtep_reader.h"
 #include "northbound/hnv_host_reader.h"
+#include "northbound/ms_darv_reader.h"
 #include "northbound/ms_firewall_reader.h"
 #include "northbound/ms_service_insertion_reader.h"
 #include "northbound/ms_vtep_reader.h"
@@ -79,8 +80,9 @@ class NorthboundTest : public testing::Test, public ovs::CommitListener {
         readers_.push_back(std::make_unique<HnvHostReader>(policy_->model, policy_->faults, sink));
         readers_.push_back(
             std::make_unique<HardwareVtepReader>(policy_->model, policy_->faults, sink));
-        for (const char* database :
-             {"hnv_host", "ms_firewall", "ms_service_insertion", "hardware_vtep", "ms_vtep"}) {
+        readers_.push_back(std::make_unique<MsDarvReader>(policy_->model, policy_->faults, sink));
+        for (const char* database : {"hnv_host", "ms_darv", "ms_firewall", "ms_service_insertion",
+                                     "hardware_vtep", "ms_vtep"}) {
             const Status opened =
                 server_->open(schema::text(database), directory_ + "/" + database + ".db");
             ASSERT_TRUE(opened) << opened.error().message();
@@ -128,6 +130,7 @@ class NorthboundTest : public testing::Test, public ovs::CommitListener {
     void services(const std::vector<std::string>& operations) {
         write("ms_service_insertion", operations);
     }
+    void darv(const std::vector<std::string>& operations) { write("ms_darv", operations); }
     void host(const std::vector<std::string>& operations) { write("hnv_host", operations); }
 
     // A row: the string columns that were asked for, and its status if it has such a column.

@@ -309,11 +309,11 @@ TEST_F(OvsdbServerTest, CompactionShrinksTheFileAndKeepsTheRows) {
 }
 
 TEST_F(OvsdbServerTest, TheProductsSchemasOpen) {
-    for (const char* name : {"ms_vtep", "ms_firewall", "hnv_host"}) {
+    for (const char* name : {"ms_vtep", "ms_firewall", "ms_darv", "hnv_host"}) {
         const Status status = server_->open(hnv::schema::text(name), dir_ + "/" + name + ".db");
         EXPECT_TRUE(status) << status.error().message();
     }
-    EXPECT_EQ(server_->databases().size(), 3U);
+    EXPECT_EQ(server_->databases().size(), 4U);
 }
 
 }  // namespace

@@ -114,7 +114,9 @@ TEST_F(ModelSubnets, TheGatewayIsTheLowestAddressOrTheOneGiven) {
     EXPECT_EQ(neighbours.find(5001, ip("10.1.1.1")), Model::kDefaultRouterMac);
     EXPECT_EQ(neighbours.find(5002, ip("10.1.2.254")), Model::kDefaultRouterMac);
     EXPECT_EQ(neighbours.find(5003, ip("2001:db8::1")), Model::kDefaultRouterMac);
-    EXPECT_EQ(neighbours.size(), 3U);
+    EXPECT_EQ(neighbours.find(5003, link_local_of(Model::kDefaultRouterMac)),
+              Model::kDefaultRouterMac);
+    EXPECT_EQ(neighbours.size(), 4U);
     EXPECT_EQ(subnet_view(5001)->router->mac, Model::kDefaultRouterMac);
 }
 

@@ -124,10 +124,11 @@ class ResponderSwitchTest : public ::testing::Test {
 
     std::optional<test::OpenVswitch> ovs_;
     policy::NeighbourTable neighbours_;
+    policy::LeaseTable leases_;
 };
 
 TEST_F(ResponderSwitchTest, AnswersAGuestAndFollowsTheSwitch) {
-    Responder responder("unix:" + ovs_->file("br-hnv.mgmt"), neighbours_);
+    Responder responder("unix:" + ovs_->file("br-hnv.mgmt"), neighbours_, leases_);
     responder.start();
     ASSERT_TRUE(eventually([&] { return responder.connected(); }));
     program_switch();
@@ -156,7 +157,7 @@ TEST_F(ResponderSwitchTest, AnswersAGuestAndFollowsTheSwitch) {
 }
 
 TEST_F(ResponderSwitchTest, AnswersWhatIsNotArp) {
-    Responder responder("unix:" + ovs_->file("br-hnv.mgmt"), neighbours_);
+    Responder responder("unix:" + ovs_->file("br-hnv.mgmt"), neighbours_, leases_);
     responder.start();
     ASSERT_TRUE(eventually([&] { return responder.connected(); }));
     program_switch();

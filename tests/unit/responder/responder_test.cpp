@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "arp_frames.h"
+#include "guest_frames.h"
 #include "ip_frames.h"
 #include "responder/arp.h"
 #include "responder/icmp_error.h"
@@ -77,30 +78,31 @@ class Respond : public ::testing::Test {
         neighbours_.set(5001, kSqlIpv6, kSql);
     }
     policy::NeighbourTable neighbours_;
+    policy::LeaseTable leases_;
 };
 
 TEST_F(Respond, AnswersInTheSubnetOfTheRegister) {
     auto in = packet_in(arp_frame({}));
-    const Response response = respond(in, neighbours_);
+    const Response response = respond(in, neighbours_, leases_);
     EXPECT_EQ(response.outcome, Outcome::Answered);
     EXPECT_EQ(response.kind, Kind::ArpRequest);
     EXPECT_EQ(response.port, 7U);
     EXPECT_EQ(bytes_of(response.frame),
               bytes_of(build_arp_reply({kWeb, 0x0a01010cU, 0x0a01010bU}, kSql)));
     in.registers[0] = 6001;
-    EXPECT_EQ(respond(in, neighbours_).outcome, Outcome::Missed);
+    EXPECT_EQ(respond(in, neighbours_, leases_).outcome, Outcome::Missed);
 }
 
 TEST_F(Respond, AdvertisesANeighbour) {
     auto in = packet_in(test::solicitation(), kNdData);
-    const Response response = respond(in, neighbours_);
+    const Response response = respond(in, neighbours_, leases_);
     EXPECT_EQ(response.outcome, Outcome::Answered);
     EXPECT_EQ(response.kind, Kind::NeighbourSolicitation);
     EXPECT_EQ(response.port, 7U);
     EXPECT_EQ(bytes_of(response.frame),
               bytes_of(build_neighbour_advertisement({kWeb, kWebIpv6, kSqlIpv6}, kSql, false)));
     in.registers[0] = 6001;
-    EXPECT_EQ(respond(in, neighbours_).outcome, Outcome::Missed);
+    EXPECT_EQ(respond(in, neighbours_, leases_).outcome, Outcome::Missed);
 }
 
 TEST_F(Respond, AnswersForWhateverAddressTheUserdataGivesAnOwner) {
@@ -116,7 +118,8 @@ TEST_F(Respond, AnswersForWhateverAddressTheUserdataGivesAnOwner) {
 
 TEST_F(Respond, AdvertisesTheRouterAsOne) {
     neighbours_.set(5001, kSqlIpv6, kRouter);
-    const Response response = respond(packet_in(test::solicitation(), kNdData), neighbours_);
+    const Response response =
+        respond(packet_in(test::solicitation(), kNdData), neighbours_, leases_);
     EXPECT_EQ(bytes_of(response.frame),
               bytes_of(build_neighbour_advertisement({kWeb, kWebIpv6, kSqlIpv6}, kRouter, true)));
 }
@@ -125,8 +128,8 @@ TEST_F(Respond, SendsTheErrorOfTheReason) {
     const IpAddress gateway = IpAddress::parse("10.1.1.1").value();
     for (const Reason reason :
          {Reason::TtlExpired, Reason::NoRoute, Reason::HostUnknown, Reason::TooBig}) {
-        const Response response =
-            respond(packet_in(test::expired_v4(), kErrorV4Data, reason, 1450), neighbours_);
+        const Response response = respond(packet_in(test::expired_v4(), kErrorV4Data, reason, 1450),
+                                          neighbours_, leases_);
         EXPECT_EQ(response.outcome, Outcome::Answered);
         EXPECT_EQ(response.kind, Kind::IcmpError);
         EXPECT_EQ(response.reason, reason);
@@ -134,8 +137,8 @@ TEST_F(Respond, SendsTheErrorOfTheReason) {
         EXPECT_EQ(response.frame, std::get<Frame>(build_icmp_error(
                                       test::expired_v4(), {reason, kRouter, gateway, 1450})));
     }
-    const Response v6 =
-        respond(packet_in(test::expired_v6(), kErrorV6Data, Reason::TtlExpired), neighbours_);
+    const Response v6 = respond(packet_in(test::expired_v6(), kErrorV6Data, Reason::TtlExpired),
+                                neighbours_, leases_);
     EXPECT_EQ(v6.frame, std::get<Frame>(build_icmp_error(
                             test::expired_v6(), {Reason::TtlExpired, kRouter,
                                                  IpAddress::parse("fd00:1::1").value(), 0})));
@@ -144,11 +147,11 @@ TEST_F(Respond, SendsTheErrorOfTheReason) {
 TEST_F(Respond, AnswersWithTheTagOfTheSender) {
     auto arp = packet_in(arp_frame({}));
     arp.registers[kVlan] = kTci;
-    EXPECT_EQ(bytes_of(respond(arp, neighbours_).frame),
+    EXPECT_EQ(bytes_of(respond(arp, neighbours_, leases_).frame),
               tagged(build_arp_reply({kWeb, 0x0a01010cU, 0x0a01010bU}, kSql)));
     auto nd = packet_in(test::solicitation(), kNdData);
     nd.registers[kVlan] = kTci;
-    EXPECT_EQ(bytes_of(respond(nd, neighbours_).frame),
+    EXPECT_EQ(bytes_of(respond(nd, neighbours_, leases_).frame),
               tagged(build_neighbour_advertisement({kWeb, kWebIpv6, kSqlIpv6}, kSql, false)));
     // The longest frame there is has room for it.
     auto packet = test::expired_v6();
@@ -156,40 +159,85 @@ TEST_F(Respond, AnswersWithTheTagOfTheSender) {
     packet[18] = 1400 >> 8;
     packet[19] = 1400 & 0xff;
     auto error = packet_in(packet, kErrorV6Data, Reason::NoRoute);
-    const Response plain = respond(error, neighbours_);
+    const Response plain = respond(error, neighbours_, leases_);
     error.registers[kVlan] = kTci;
-    EXPECT_EQ(bytes_of(respond(error, neighbours_).frame), tagged(plain.frame));
+    EXPECT_EQ(bytes_of(respond(error, neighbours_, leases_).frame), tagged(plain.frame));
     EXPECT_EQ(plain.frame.size() + 4, Frame::kCapacity);
 }
 
 TEST_F(Respond, SaysWhyNot) {
     ArpFields fields;
     fields.sender_ip = fields.target_ip;
-    EXPECT_EQ(respond(packet_in(arp_frame(fields)), neighbours_).outcome, Outcome::OwnAddress);
-    fields.operation = 2;
-    EXPECT_EQ(respond(packet_in(arp_frame(fields)), neighbours_).outcome, Outcome::Malformed);
-    EXPECT_EQ(respond(packet_in({}), neighbours_).outcome, Outcome::Malformed);
-
-    EXPECT_EQ(respond(packet_in(arp_frame({}), kNdData), neighbours_).outcome, Outcome::Malformed);
-    neighbours_.set(5001, kSqlIpv6, kWeb);
-    EXPECT_EQ(respond(packet_in(test::duplicate_detection(), kNdData), neighbours_).outcome,
+    EXPECT_EQ(respond(packet_in(arp_frame(fields)), neighbours_, leases_).outcome,
               Outcome::OwnAddress);
+    fields.operation = 2;
+    EXPECT_EQ(respond(packet_in(arp_frame(fields)), neighbours_, leases_).outcome,
+              Outcome::Malformed);
+    EXPECT_EQ(respond(packet_in({}), neighbours_, leases_).outcome, Outcome::Malformed);
+
+    EXPECT_EQ(respond(packet_in(arp_frame({}), kNdData), neighbours_, leases_).outcome,
+              Outcome::Malformed);
+    neighbours_.set(5001, kSqlIpv6, kWeb);
+    EXPECT_EQ(
+        respond(packet_in(test::duplicate_detection(), kNdData), neighbours_, leases_).outcome,
+        Outcome::OwnAddress);
 
     const auto error = [this](std::vector<std::uint8_t> packet) {
-        return respond(packet_in(std::move(packet), kErrorV4Data, Reason::NoRoute), neighbours_);
+        return respond(packet_in(std::move(packet), kErrorV4Data, Reason::NoRoute), neighbours_,
+                       leases_);
     };
     EXPECT_EQ(error(arp_frame({})).outcome, Outcome::Malformed);
     EXPECT_EQ(error(test::with(test::expired_v4(), 0, {0xff})).outcome, Outcome::Suppressed);
 }
 
+// The port that the packet-in is of, and no other that has had its number or its VLAN.
+TEST_F(Respond, TellsAGuestWhatItIsTo) {
+    const test::Octets key{0, 0, 0, 0, 0, 0, 0x12, 0x34};
+    leases_.set(0x1234, {test::guest_config()});
+    const auto asked = [&](Kind kind, const test::Octets& frame) {
+        test::Octets userdata{static_cast<std::uint8_t>(kind)};
+        userdata.insert(userdata.end(), key.begin(), key.end());
+        return packet_in(frame, userdata);
+    };
+    const auto discover = asked(Kind::Dhcp, test::dhcp_frame({}));
+    const auto solicit =
+        asked(Kind::Dhcpv6, test::dhcpv6_frame(1, test::option6(1, test::kClientDuid)));
+    const auto router = asked(Kind::RouterSolicitation, test::router_solicitation());
+    for (const auto& in : {discover, solicit, router}) {
+        const Response response = respond(in, neighbours_, leases_);
+        EXPECT_EQ(response.outcome, Outcome::Answered);
+        EXPECT_EQ(response.port, 7U);
+        EXPECT_GT(response.frame.size(), 0U);
+    }
+    for (const std::size_t changed : {0U, 1U, 6U}) {  // Vsid, Source, SourceVlan.
+        auto in = discover;
+        in.registers[changed] += 0x1001;
+        EXPECT_EQ(respond(in, neighbours_, leases_).outcome, Outcome::Ignored) << changed;
+    }
+    auto other = discover;
+    other.userdata.back() ^= 1;
+    EXPECT_EQ(respond(other, neighbours_, leases_).outcome, Outcome::Ignored);
+    other.userdata.pop_back();
+    EXPECT_EQ(respond(other, neighbours_, leases_).outcome, Outcome::Unexpected);
+    EXPECT_EQ(respond(asked(Kind::Dhcp, {}), neighbours_, leases_).outcome, Outcome::Malformed);
+
+    auto config = test::guest_config();
+    config.vlan = 100;
+    leases_.set(0x1234, {config});
+    auto in = discover;
+    in.registers[kVlan] = kTci;
+    const Response tagged_offer = respond(in, neighbours_, leases_);
+    EXPECT_EQ(test::Octets(tagged_offer.frame.begin() + 12, tagged_offer.frame.begin() + 16), kTag);
+}
+
 TEST_F(Respond, LeavesOtherPacketInsAlone) {
     const auto expect_unexpected = [this](const ovs::PacketIn& in) {
-        const Response response = respond(in, neighbours_);
+        const Response response = respond(in, neighbours_, leases_);
         EXPECT_EQ(response.outcome, Outcome::Unexpected);
         EXPECT_FALSE(response.kind.has_value());
     };
     expect_unexpected(packet_in(arp_frame({}), {}));
-    for (const auto kind : std::initializer_list<std::uint8_t>{0, 4, 255}) {
+    for (const auto kind : std::initializer_list<std::uint8_t>{0, 7, 255}) {
         expect_unexpected(packet_in(arp_frame({}), {kind}));
     }
     auto in = packet_in(arp_frame({}));
@@ -201,7 +249,7 @@ TEST_F(Respond, LeavesOtherPacketInsAlone) {
 
 TEST_F(Respond, LeavesPacketInsOfAnotherFormAlone) {
     const auto unexpected = [this](const ovs::PacketIn& in) {
-        return respond(in, neighbours_).outcome == Outcome::Unexpected;
+        return respond(in, neighbours_, leases_).outcome == Outcome::Unexpected;
     };
     const auto cut = [](test::Octets userdata) {
         userdata.pop_back();
@@ -220,7 +268,7 @@ TEST_F(Respond, LeavesPacketInsOfAnotherFormAlone) {
 
 class ResponderTest : public ::testing::Test {
   protected:
-    ResponderTest() : responder_(switch_.target(), neighbours_) {
+    ResponderTest() : responder_(switch_.target(), neighbours_, leases_) {
         neighbours_.set(5001, kSqlIp, kSql);
         neighbours_.set(5001, kSqlIpv6, kSql);
         responder_.start();
@@ -230,6 +278,7 @@ class ResponderTest : public ::testing::Test {
 
     test::FakeSwitch switch_;
     policy::NeighbourTable neighbours_;
+    policy::LeaseTable leases_;
     Responder responder_;
 };
 
@@ -380,7 +429,8 @@ TEST_F(ResponderTest, StopsAndStartsAgain) {
 
 TEST(ResponderWithoutSwitch, StopsWhileItTriesToConnect) {
     const policy::NeighbourTable neighbours;
-    Responder responder("unix:/nonexistent/br-hnv.mgmt", neighbours);
+    const policy::LeaseTable leases;
+    Responder responder("unix:/nonexistent/br-hnv.mgmt", neighbours, leases);
     responder.start();
     responder.stop();
     EXPECT_FALSE(responder.connected());

@@ -73,6 +73,14 @@ CONTRACT = {
                    "rule_type string {MirrorDestinaion,MirrorSource,ServiceInsertion}|"
                    "src_ip_addresses string|src_ports string|vnic_id string",
     },
+    "ms_darv 1.1.0": {
+        "Global": SEQUENCE,
+        "IP_Addresses": "_uuid|address string|dns_servers string*|dns_suffix string|"
+                        "is_primary boolean|mask string|routers string*",
+        "Ports": "_uuid|enable_ip_forwarding boolean|ip_addresses ->IP_Addresses*|"
+                 "is_primary boolean|mac_address string|name string",
+        "Switches": "_uuid|name string|vlans integer 0..4095*",
+    },
     "hnv_host 1.0.0": {
         "Fault": "_uuid|database string|key string|message string|row uuid|since string|"
                  "table string",
@@ -95,6 +103,7 @@ ROOTS = {
                 "Mcast_Macs_Remote", "Ucast_Macs_Local", "Ucast_Macs_Remote"},
     "ms_firewall": {"FW_Global", "FW_Rules"},
     "ms_service_insertion": {"SI_Global", "SI_Rule"},
+    "ms_darv": {"Global", "Ports", "Switches"},
     "hnv_host": {"Fault", "Host", "NAT", "Port_Settings", "Provider_Address"},
 }
 
@@ -108,6 +117,8 @@ INDEXES = {
     ("ms_vtep", "Physical_Locator"): [["encapsulation_type", "dst_ip"]],
     ("ms_firewall", "FW_Rules"): [["rule_id", "vnic_id", "rule_type"]],
     ("ms_service_insertion", "SI_Rule"): [["rule_id", "vnic_id"]],
+    ("ms_darv", "Ports"): [["name"]],
+    ("ms_darv", "Switches"): [["name"]],
     ("hnv_host", "Provider_Address"): [["address"]],
     ("hnv_host", "Port_Settings"): [["name"]],
     ("hnv_host", "NAT"): [["name"]],

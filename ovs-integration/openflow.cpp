@@ -189,33 +189,27 @@ Bytes encode_meter_mod(MeterCommand command, const Meter& meter, std::uint32_t x
     return finish(ofputil_encode_meter_mod(kOpenFlowVersion, &mod), xid);
 }
 
-namespace {
+Bytes encode_all_flows_request(std::uint32_t xid) { return encode_flows_request({}, xid); }
 
-[[nodiscard]] Bytes flows_request(std::uint8_t table, std::uint32_t xid) {
+Bytes encode_flows_request(const FlowFilter& filter, std::uint32_t xid) {
     ofputil_flow_stats_request request{};
     match_init_catchall(&request.match);
     request.out_port = OFPP_ANY;
     request.out_group = OFPG_ANY;
-    request.table_id = table;
-    return finish(ofputil_encode_flow_stats_request(&request, kOpenFlowProtocol), xid);
-}
-
-}  // namespace
-
-Bytes encode_all_flows_request(std::uint32_t xid) { return flows_request(OFPTT_ALL, xid); }
-
-Bytes encode_table_flows_request(std::uint8_t table, std::uint32_t xid) {
-    return flows_request(table, xid);
-}
-
-Bytes encode_flows_request(std::uint64_t cookie, std::uint32_t xid) {
-    ofputil_flow_stats_request request{};
-    match_init_catchall(&request.match);
-    request.cookie = htobe64(cookie);
-    request.cookie_mask = OVS_BE64_MAX;
-    request.out_port = OFPP_ANY;
-    request.out_group = OFPG_ANY;
-    request.table_id = OFPTT_ALL;
+    request.table_id = filter.table.value_or(OFPTT_ALL);
+    if (filter.cookie) {
+        request.cookie = htobe64(*filter.cookie);
+        request.cookie_mask = htobe64(UINT64_MAX);
+    }
+    if (filter.reg) {
+        match_set_reg(&request.match, filter.reg->first, filter.reg->second);
+    }
+    if (filter.metadata) {
+        match_set_metadata(&request.match, htobe64(*filter.metadata));
+    }
+    if (filter.in_port) {
+        match_set_in_port(&request.match, static_cast<ofp_port_t>(*filter.in_port));
+    }
     return finish(ofputil_encode_flow_stats_request(&request, kOpenFlowProtocol), xid);
 }
 

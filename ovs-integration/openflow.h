@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -42,9 +43,16 @@ enum class MeterCommand : std::uint8_t { Add = 0, Modify = 1, Delete = 2 };
 [[nodiscard]] Bytes encode_barrier(std::uint32_t xid);
 [[nodiscard]] Bytes encode_meter_mod(MeterCommand command, const Meter& meter, std::uint32_t xid);
 [[nodiscard]] Bytes encode_all_flows_request(std::uint32_t xid);
-[[nodiscard]] Bytes encode_table_flows_request(std::uint8_t table, std::uint32_t xid);
-// Of the flows with this cookie: the switch finds them by an index.
-[[nodiscard]] Bytes encode_flows_request(std::uint64_t cookie, std::uint32_t xid);
+// Which flows a request asks for: those that satisfy all that is set. A flow is matched by a field
+// if its own match names that very value of the field (and maybe others).
+struct FlowFilter {
+    std::optional<std::uint8_t> table{};
+    std::optional<std::uint64_t> cookie{};
+    std::optional<std::pair<unsigned, std::uint32_t>> reg{};  // Which register, and its value.
+    std::optional<std::uint64_t> metadata{};
+    std::optional<std::uint32_t> in_port{};
+};
+[[nodiscard]] Bytes encode_flows_request(const FlowFilter& filter, std::uint32_t xid);
 [[nodiscard]] Bytes encode_all_meters_request(std::uint32_t xid);
 [[nodiscard]] Bytes encode_all_meter_stats_request(std::uint32_t xid);
 [[nodiscard]] Bytes encode_flush_ct_zone(std::uint16_t zone, std::uint32_t xid);

@@ -83,15 +83,15 @@ void DropCounters::send_requests() {
     outstanding_ = 1;
     const Question& question = questions_.front();
     if (question.whole_host) {
-        connection_->send(
-            ovs::encode_flows_request(pipeline::cookie_of(policy::ObjectKind::Host, 0), kHostXid));
+        connection_->send(ovs::encode_flows_request(
+            {.cookie = pipeline::cookie_of(policy::ObjectKind::Host, 0)}, kHostXid));
         ++outstanding_;
     }
     for (std::size_t i = 0; i < question.ports.size(); ++i) {
         const std::uint64_t cookie = pipeline::cookie_of(policy::ObjectKind::Port,
                                                          pipeline::tell_of(question.ports[i].name));
-        connection_->send(
-            ovs::encode_flows_request(cookie, kFirstPortXid + static_cast<std::uint32_t>(i)));
+        connection_->send(ovs::encode_flows_request({.cookie = cookie},
+                                                    kFirstPortXid + static_cast<std::uint32_t>(i)));
         ++outstanding_;
     }
 }

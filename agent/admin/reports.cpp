@@ -162,6 +162,7 @@ Json::Value Reports::switch_status() const {
     const southbound::Counters& counters = sources_.southbound.counters();
     Json::Value of_switch;
     of_switch["bridge"] = sources_.bridge;
+    of_switch["run_dir"] = sources_.ovs_run_dir;
     of_switch["state"] = southbound::to_string(sources_.southbound.state());
     of_switch["connected"] = sources_.southbound.state() != southbound::State::Offline;
     of_switch["flows"] = number(sources_.southbound.flows());

@@ -1,5 +1,6 @@
 #include "cli/args.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <filesystem>
@@ -13,15 +14,48 @@ struct CommandName {
     Command command;
 };
 
-constexpr std::array<CommandName, 9> kCommands{{{"status", Command::Status},
-                                                {"ports", Command::Ports},
-                                                {"mappings", Command::Mappings},
-                                                {"provider-addresses", Command::ProviderAddresses},
-                                                {"faults", Command::Faults},
-                                                {"nat", Command::Nat},
-                                                {"drops", Command::Drops},
-                                                {"apply", Command::Apply},
-                                                {"export", Command::Export}}};
+constexpr std::array kCommands{CommandName{"status", Command::Status},
+                               CommandName{"ports", Command::Ports},
+                               CommandName{"mappings", Command::Mappings},
+                               CommandName{"provider-addresses", Command::ProviderAddresses},
+                               CommandName{"faults", Command::Faults},
+                               CommandName{"nat", Command::Nat},
+                               CommandName{"drops", Command::Drops},
+                               CommandName{"apply", Command::Apply},
+                               CommandName{"export", Command::Export},
+                               CommandName{"layers", Command::Layers},
+                               CommandName{"rules", Command::Rules},
+                               CommandName{"spaces", Command::Spaces},
+                               CommandName{"unified-flows", Command::UnifiedFlows},
+                               CommandName{"process-tuples", Command::ProcessTuples}};
+
+// How many words stand behind a command, and what they are.
+struct Operands {
+    Command command;
+    std::size_t min;
+    std::size_t max;
+    std::string_view words;
+};
+constexpr std::array kOperands{
+    Operands{Command::Layers, 1, 1, "PORT"}, Operands{Command::Rules, 1, 2, "PORT [LAYER]"},
+    Operands{Command::Drops, 0, 1, "[PORT]"}, Operands{Command::UnifiedFlows, 0, 1, "[PORT]"},
+    Operands{Command::ProcessTuples, 7, 7, "PORT PROTO SRC SPORT DST DPORT in|out"}};
+
+const Operands* operands_of(Command command) {
+    const auto* const found = std::ranges::find(kOperands, command, &Operands::command);
+    return found == kOperands.end() ? nullptr : found;
+}
+
+std::optional<unsigned> parse_number(std::string_view text, unsigned max) {
+    unsigned number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size() || number > max) {
+        return std::nullopt;
+    }
+    return number;
+}
+constexpr unsigned kMaxTraces = 100'000;
+constexpr unsigned kMaxTtl = 255;
 
 constexpr std::chrono::seconds kDefaultWait{30};
 constexpr std::int64_t kMaxWait = 86'400;
@@ -55,8 +89,10 @@ class Parser {
   private:
     Status option(const std::string& word);
     Status option_with_value(const std::string& name, const std::string& value);
+    Status option_of_views(const std::string& name, const std::string& value);
     Status operand(const std::string& word);
     Result<Arguments> check();
+    Status check_views() const;
     Result<Arguments> check_remote();
 
     std::span<const std::string> words_;
@@ -77,7 +113,8 @@ Status Parser::option(const std::string& word) {
         name = name == "-p" ? "--private-key" : name == "-c" ? "--certificate" : "--ca-cert";
     }
     const bool takes_value = name == "--run-dir" || name == "--db" || name == "--private-key" ||
-                             name == "--certificate" || name == "--ca-cert";
+                             name == "--certificate" || name == "--ca-cert" || name == "--max" ||
+                             name == "--ttl" || name == "--ct-state" || name == "--from";
     if (takes_value || (name == "--wait" && equals != std::string::npos)) {
         if (equals != std::string::npos) {
             return option_with_value(name, word.substr(equals + 1));
@@ -120,10 +157,34 @@ Status Parser::option_with_value(const std::string& name, const std::string& val
                    ? Status()
                    : Status(Error("--wait: '" + value + "' is not a number of seconds"));
     }
+    if (name == "--max" || name == "--ttl" || name == "--ct-state" || name == "--from") {
+        return option_of_views(name, value);
+    }
     (name == "--db"            ? arguments_.db_remote
      : name == "--private-key" ? tls_.private_key
      : name == "--certificate" ? tls_.certificate
                                : tls_.ca_certificate) = value;
+    return {};
+}
+
+Status Parser::option_of_views(const std::string& name, const std::string& value) {
+    if (name == "--max") {
+        arguments_.max_traces = parse_number(value, kMaxTraces);
+        return arguments_.max_traces
+                   ? Status()
+                   : Status(Error("--max: '" + value + "' is not a number of 0.." +
+                                  std::to_string(kMaxTraces)));
+    }
+    if (name == "--ttl") {
+        arguments_.ttl = parse_number(value, kMaxTtl);
+        return arguments_.ttl ? Status() : Status(Error("--ttl: '" + value + "' is not a TTL"));
+    }
+    if (name == "--from") {
+        arguments_.sender_pa = IpAddress::parse(value);
+        return arguments_.sender_pa ? Status()
+                                    : Status(Error("--from: '" + value + "' is not an address"));
+    }
+    arguments_.ct_state = value;
     return {};
 }
 
@@ -146,8 +207,9 @@ Status Parser::operand(const std::string& word) {
         arguments_.file = word;
         return {};
     }
-    if (arguments_.command == Command::Drops && arguments_.port.empty() && !word.empty()) {
-        arguments_.port = word;
+    if (const Operands* operands = operands_of(arguments_.command);
+        operands != nullptr && arguments_.operands.size() < operands->max) {
+        arguments_.operands.push_back(word);
         return {};
     }
     return Error(command_word_ + ": '" + word + "' is one argument too many");
@@ -178,7 +240,26 @@ Result<Arguments> Parser::check() {
     if (!is_apply && arguments_.command != Command::Export && !arguments_.db_remote.empty()) {
         return Error(command_word_ + ": --db is for apply and export only");
     }
+    if (Status views = check_views(); !views) {
+        return views.error();
+    }
     return check_remote();
+}
+
+Status Parser::check_views() const {
+    const Operands* operands = operands_of(arguments_.command);
+    if (operands != nullptr && arguments_.operands.size() < operands->min) {
+        return Error(command_word_ + ": usage: hnvctl " + command_word_ + " " +
+                     std::string(operands->words));
+    }
+    if (arguments_.max_traces && arguments_.command != Command::UnifiedFlows) {
+        return Error(command_word_ + ": --max is for unified-flows only");
+    }
+    if ((arguments_.ttl || arguments_.ct_state || arguments_.sender_pa) &&
+        arguments_.command != Command::ProcessTuples) {
+        return Error(command_word_ + ": --ttl, --ct-state and --from are for process-tuples only");
+    }
+    return {};
 }
 
 Result<Arguments> Parser::check_remote() {
@@ -214,6 +295,20 @@ What the agent does (--json prints the data instead of a table):
   faults              rows of the policy that could not be realised, and why
   nat                 external addresses at gateway ports, their connections and drops
   drops [PORT]        packets that the switch has dropped, by port and reason
+
+What the switch does with packets, by the layers that they pass:
+  process-tuples PORT PROTO SRC SPORT DST DPORT in|out
+                      what becomes of such a packet, which layer and rule decides it; nothing is
+                      sent. PROTO: tcp, udp, sctp, icmp, icmpv6 (ports: type and code) or a number
+      --ttl=TTL         of the packet (64 if not given)
+      --ct-state=STATE  of its connection: new (if not given), est or est,rpl
+      --from=PA         in: the host that sends it (of the mapping if not given)
+  layers PORT         the layers of a port in each direction, their groups, rules and counters
+  rules PORT [LAYER]  layer by layer, what is programmed for a port, with counters
+  unified-flows [PORT]
+                      flows in the datapath, with the layers and rules that made them
+      --max=N           how many of them are traced back (100 if not given)
+  spaces              virtual networks and their subnets; provider addresses and peers
 
 The policy, written and read over OVSDB:
   apply FILE          make the databases equal to a policy file ("-": standard input)

@@ -6,7 +6,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "ovs-integration/address.h"
 #include "ovs-integration/ovsdb_client.h"
 #include "ovs-integration/result.h"
 
@@ -24,6 +26,11 @@ enum class Command {
     Drops,
     Apply,
     Export,
+    Layers,
+    Rules,
+    Spaces,
+    UnifiedFlows,
+    ProcessTuples,
 };
 
 struct Arguments {
@@ -32,9 +39,15 @@ struct Arguments {
     std::string db_remote;                   // Empty: the socket in run_dir.
     bool json = false;
     std::string file;  // Of apply; "-" is the standard input.
-    std::string port;  // Of drops; empty: all.
     bool dry_run = false;
     std::optional<std::chrono::seconds> wait;
+    // Of drops and of the commands that look into the switch: their words as given, and what limits
+    // them.
+    std::vector<std::string> operands;
+    std::optional<unsigned> max_traces;   // Of unified-flows.
+    std::optional<unsigned> ttl;          // Of process-tuples: 0 .. 255.
+    std::optional<std::string> ct_state;  // Of process-tuples: "est", "est,rpl", …
+    std::optional<IpAddress> sender_pa;   // Of process-tuples: the host that sends.
     std::optional<ovs::TlsFiles> tls;
 };
 

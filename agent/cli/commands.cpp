@@ -6,18 +6,18 @@
 
 #include "cli/apply.h"
 #include "cli/args.h"
+#include "cli/host_facts.h"
 #include "cli/nat_command.h"
+#include "cli/operator_commands.h"
+#include "cli/operator_views.h"
 #include "cli/ovsdb_json.h"
 #include "cli/ovsdb_session.h"
 #include "cli/policy_export.h"
 #include "cli/policy_file.h"
 #include "cli/views.h"
-#include "ovs-integration/unixctl_client.h"
 
 namespace hnv::cli {
 namespace {
-
-constexpr std::chrono::seconds kAnswerTimeout{10};
 
 int fail(const Terminal& terminal, const Error& error) {
     terminal.err << "hnvctl: " << error.message() << "\n";
@@ -29,27 +29,6 @@ std::string pretty_text(const Json::Value& value) {
     builder["indentation"] = "  ";
     builder["emitUTF8"] = true;
     return Json::writeString(builder, value) + "\n";
-}
-
-Result<Json::Value> ask_agent(const Arguments& arguments, const std::string& command) {
-    const std::string socket = arguments.run_dir + "/hnv-agent.ctl";
-    std::vector<std::string> operands;
-    if (!arguments.port.empty()) {
-        operands.push_back(arguments.port);
-    }
-    const auto answer = ovs::unixctl_call(socket, command, operands, kAnswerTimeout);
-    if (!answer && !operands.empty() && answer.error().message().starts_with("unix:")) {
-        return answer.error();  // It has connected: the agent says so itself.
-    }
-    if (!answer) {
-        return Error(answer.error().message() +
-                     "\nIs hnv-agent running? --run-dir names another run directory.");
-    }
-    auto value = parse_json(*answer);
-    if (!value) {
-        return Error("the agent's answer to " + command + " is not JSON");
-    }
-    return std::move(*value);
 }
 
 int show_nat(const Arguments& arguments, const Terminal& terminal) {
@@ -66,7 +45,7 @@ int show_nat(const Arguments& arguments, const Terminal& terminal) {
 
 int show(const Arguments& arguments, const Terminal& terminal, const std::string& unixctl_command,
          std::string (*view)(const Json::Value&, bool)) {
-    const auto answer = ask_agent(arguments, unixctl_command);
+    const auto answer = ask_agent(arguments, unixctl_command, arguments.operands);
     if (!answer) {
         return fail(terminal, answer.error());
     }
@@ -74,6 +53,18 @@ int show(const Arguments& arguments, const Terminal& terminal, const std::string
     const bool good = arguments.command != Command::Status ||
                       (answer->isObject() && (*answer)["healthy"] == true);
     return good ? kExitOk : kExitFailure;
+}
+
+// Of a command that looks into the switch.
+int show_answer(const Arguments& arguments, const Terminal& terminal,
+                Result<Json::Value> (*ask)(const Arguments&),
+                std::string (*view)(const Json::Value&, bool)) {
+    const auto answer = ask(arguments);
+    if (!answer) {
+        return fail(terminal, answer.error());
+    }
+    terminal.out << (arguments.json ? pretty_text(*answer) : view(*answer, terminal.colour));
+    return kExitOk;
 }
 
 int export_command(const Arguments& arguments, const Terminal& terminal) {
@@ -123,6 +114,16 @@ int dispatch(const Arguments& arguments, std::string_view version, const Termina
         }
         case Command::Export:
             return export_command(arguments, terminal);
+        case Command::Layers:
+            return show_answer(arguments, terminal, layers_of_port, layers_view);
+        case Command::Rules:
+            return show_answer(arguments, terminal, rules_of_port, rules_view);
+        case Command::Spaces:
+            return show_answer(arguments, terminal, spaces, spaces_view);
+        case Command::UnifiedFlows:
+            return show_answer(arguments, terminal, unified_flows, unified_flows_view);
+        case Command::ProcessTuples:
+            return show_answer(arguments, terminal, process_tuple, process_tuples_view);
     }
     return kExitUsage;
 }

@@ -5,11 +5,11 @@
 #include <chrono>
 #include <map>
 #include <set>
+#include <vector>
 
 #include "cli/table.h"
-#include "ovs-integration/event_loop.h"
 #include "ovs-integration/openflow.h"
-#include "ovs-integration/openflow_connection.h"
+#include "ovs-integration/openflow_query.h"
 #include "ovs-integration/unixctl_client.h"
 
 namespace hnv::cli {
@@ -20,46 +20,19 @@ constexpr std::array kCounters{"exhausted", "unsolicited", "broken"};
 // Packets by flow, as text, of the tables.
 using Packets = std::map<std::string, std::uint64_t>;
 
-void take(const ovs::FlowStats& stats, Packets& packets) {
-    for (const ovs::FlowRecord& record : stats.flows) {
-        packets[ovs::to_text(record.flow)] = record.packets;
-    }
-}
-
-// Asks for one table after the other; the xid of a request is its table's number.
-Result<Packets> ask_switch(const std::string& target, std::set<std::uint8_t> tables,
+Result<Packets> ask_switch(const std::string& target, const std::set<std::uint8_t>& tables,
                            std::chrono::milliseconds patience) {
-    ovs::OpenFlowConnection connection(target, "hnvctl");
-    const std::int64_t deadline = ovs::now_msec() + patience.count();
+    std::vector<ovs::FlowFilter> filters;
+    for (const std::uint8_t table : tables) {
+        filters.push_back({.table = table});
+    }
+    const auto flows = ovs::query_flows(target, filters, patience);
+    if (!flows) {
+        return flows.error();
+    }
     Packets packets;
-    bool asked = false;
-    while (!tables.empty()) {
-        if (ovs::now_msec() >= deadline) {
-            return Error("the switch does not answer at " + target);
-        }
-        connection.run();
-        if (connection.connected() && !asked) {
-            asked = true;
-            for (const std::uint8_t table : tables) {
-                connection.send(ovs::encode_table_flows_request(table, table));
-            }
-        }
-        while (const auto bytes = connection.receive()) {
-            const auto message = ovs::decode(*bytes);
-            const auto* stats = message ? std::get_if<ovs::FlowStats>(&*message) : nullptr;
-            if (stats != nullptr) {
-                take(*stats, packets);
-                if (!stats->more) {
-                    tables.erase(static_cast<std::uint8_t>(stats->xid));
-                }
-            }
-        }
-        if (!tables.empty()) {
-            connection.run();
-            connection.wait();
-            ovs::wake_at(deadline);
-            ovs::block();
-        }
+    for (const ovs::FlowRecord& record : *flows) {
+        packets[ovs::to_text(record.flow)] = record.packets;
     }
     return packets;
 }
@@ -106,7 +79,7 @@ Status count_nat(Json::Value& nat, std::chrono::milliseconds patience) {
             tables.insert(static_cast<std::uint8_t>(port["flows"][name]["table"].asUInt()));
         }
     }
-    const auto packets = ask_switch(nat["switch"].asString(), std::move(tables), patience);
+    const auto packets = ask_switch(nat["switch"].asString(), tables, patience);
     if (!packets) {
         return packets.error();
     }

@@ -164,7 +164,8 @@ inline constexpr std::uint64_t kCookieMarkMask = 0xffULL << 56;
 inline constexpr std::uint32_t kMaxGuestOfport = policy::kMaxGuestOfport;
 inline constexpr std::uint16_t kTrunkZones = 0x8000;  // 14 bits of hash.
 inline constexpr std::uint16_t kVipZones = 0xc000;    // 13 bits of hash.
-inline constexpr std::uint16_t kNatZones = 0xe000;    // 13 bits of the gateway port's number.
+inline constexpr std::uint16_t kNatZones =
+    0xe000;  // 13 bits: the gateway port's number, or a hash.
 
 // Meters: what they limit, above the OpenFlow port's number.
 enum class MeterKind : std::uint32_t {

@@ -51,15 +51,15 @@ void fill(policy::NeighbourTable& table, std::uint32_t count) {
 
 void respond_alone(benchmark::State& state, const test::PacketInFields& fields) {
     policy::NeighbourTable table;
+    const policy::LeaseTable leases;
     fill(table, static_cast<std::uint32_t>(state.range(0)));
     const auto decoded = ovs::decode(message_of(fields));
     const auto& in = std::get<ovs::PacketIn>(*decoded);
-    if (responder::respond(in, table, policy::LeaseTable()).outcome !=
-        responder::Outcome::Answered) {
+    if (responder::respond(in, table, leases).outcome != responder::Outcome::Answered) {
         state.SkipWithError("not answered");
     }
     for (auto _ : state) {
-        benchmark::DoNotOptimize(responder::respond(in, table, policy::LeaseTable()));
+        benchmark::DoNotOptimize(responder::respond(in, table, leases));
     }
 }
 BENCHMARK_CAPTURE(respond_alone, arp, arp_request())->Arg(250)->Arg(1'000'000);
@@ -68,12 +68,13 @@ BENCHMARK_CAPTURE(respond_alone, too_big, too_big())->Arg(250);
 
 void whole_message(benchmark::State& state, const test::PacketInFields& fields) {
     policy::NeighbourTable table;
+    const policy::LeaseTable leases;
     fill(table, 250);
     const ovs::Bytes message = message_of(fields);
     for (auto _ : state) {
         const auto decoded = ovs::decode(message);
         const auto& in = std::get<ovs::PacketIn>(*decoded);
-        const auto response = responder::respond(in, table, policy::LeaseTable());
+        const auto response = responder::respond(in, table, leases);
         benchmark::DoNotOptimize(ovs::encode_packet_out(response.frame, response.port));
     }
 }

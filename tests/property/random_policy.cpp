@@ -199,10 +199,16 @@ void RandomPolicy::change_settings(Model& model) {
     if (chance(40)) {
         return remove(model, settings_, SourceTable::HostPortSettings, row);
     }
-    put(model, settings_, row,
-        PortSettingsSpec{port_name(pick(row, 1, kPorts)), chance(50), chance(50),
-                         chance(50) ? std::optional(100 + below(3)) : std::nullopt,
-                         chance(30) ? std::optional(ip(pa_text(below(kLocators)))) : std::nullopt});
+    PortSettingsSpec spec{port_name(pick(row, 1, kPorts)), chance(50), chance(50),
+                          chance(50) ? std::optional(100 + below(3)) : std::nullopt,
+                          chance(30) ? std::optional(ip(pa_text(below(kLocators)))) : std::nullopt};
+    spec.dhcp_guard = chance(30);
+    spec.router_guard = chance(30);
+    spec.storm_limit_pps = below(3) * 100;
+    spec.flow_limit = below(2) * 10;
+    spec.outbound_max_mbps = below(3) * 100;
+    spec.inbound_max_mbps = below(3) * 100;
+    put(model, settings_, row, std::move(spec));
 }
 
 void RandomPolicy::change_adapter(Model& model) {

@@ -190,7 +190,9 @@ class Model:
             # Port_Settings, router_guard: to the ports of its subnet on this host; like all
             # neighbour discovery, no tunnel and no rule meets it.
             self.notes.append("router advertisement")
-            return self._to_members((port, vsid), vsid, packet.changed(vlan=UNTAGGED, pcp=0))
+            tagged = packet.changed(vlan=self.tag_in(port, vsid), pcp=0)
+            return self._copies(port, tagged, "out") + self._to_members(
+                (port, vsid), vsid, packet.changed(vlan=UNTAGGED, pcp=0))
         if packet.is_nd:
             # Contract: IPv6 neighbour solicitation likewise.
             if packet.sport != SOLICITATION:
@@ -284,11 +286,10 @@ class Model:
             return "router" if link_local or packet.src == "::" else None
         return None
 
-    @staticmethod
-    def _may_advertise(port, packet):
+    def _may_advertise(self, port, packet):
         """Port_Settings: router_guard drops a port's router advertisements, and so does its not
         being allowed to forward. RFC 4861: from a link-local address, unasked to all nodes."""
-        return port.ip_forwarding and not port.router_guard and is_group_mac(packet.eth_dst) \
+        return self.forwards(port) and not port.router_guard and is_group_mac(packet.eth_dst) \
             and address(packet.src).is_link_local and packet.dst == "ff02::1"
 
     @staticmethod

@@ -26,7 +26,7 @@ def in_force(model, port, vsid):
     address is no CA, nor a gateway, of the same virtual network.
     """
     router = model.router_of(vsid)
-    if not router or not port.ip_forwarding:
+    if not router or not model.forwards(port):
         return []
     bindings = model.bindings[router.name]
     network = [v for v in bindings.values() if v in model.policy.subnets]

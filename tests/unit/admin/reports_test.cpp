@@ -72,7 +72,7 @@ class ReportsTest : public testing::Test {
     ovs::OpenFlowConnection connection_{socket(), "test"};
     southbound::Southbound southbound_{connection_,
                                        [](const policy::ObjectId&) { return pipeline::FlowSet{}; }};
-    responder::Responder responder_{socket(), policy_.neighbours};
+    responder::Responder responder_{socket(), policy_.neighbours, policy_.model.leases()};
     policy::PortNames names_;
     audit::AuditLog audit_log_{socket(), names_, directory_ + "/audit.log"};
     underlay::Underlay underlay_{{"unix:" + directory_ + "/no.sock", "br-test", "netdev", ""}};
@@ -91,6 +91,7 @@ TEST_F(ReportsTest, TheStatusNamesTheAgentAndItsParts) {
     EXPECT_EQ(status["pid"].asInt64(), getpid());
     EXPECT_GE(status["uptime_s"].asInt64(), 0);
     EXPECT_EQ(status["switch"]["bridge"], "br-test");
+    EXPECT_EQ(status["switch"]["run_dir"], "/run/ovs");
     EXPECT_FALSE(status["switch"]["connected"].asBool());
     EXPECT_EQ(status["policy"]["virtual_networks"].asUInt(), 1U);
     EXPECT_EQ(status["policy"]["subnets"].asUInt(), 1U);
@@ -122,7 +123,10 @@ TEST(Reports, EachCounterOfTheResponderHasItsPlace) {
                                        .nd = {6, 7, 8, 9, 10},
                                        .icmp_errors = {11, 12, 13, 14, 15, 16, 17},
                                        .unexpected = 18,
-                                       .refused = 19};
+                                       .refused = 19,
+                                       .dhcp = {20, 21, 22, 23, 24, 25, 26, 27},
+                                       .dhcpv6 = {30, 31, 32, 33, 34, 35, 36, 37},
+                                       .router_advertisements = {40, 41, 42, 43, 44, 45, 46, 47}};
     Json::Value status;
     add_responder(status, counters);
     const auto has = [&status](const char* part, const char* counter, unsigned value) {
@@ -147,6 +151,20 @@ TEST(Reports, EachCounterOfTheResponderHasItsPlace) {
     has("icmp_errors", "limited", 17);
     has("responder", "unexpected", 18);
     has("responder", "refused", 19);
+    for (const auto& [part, first] : {std::pair("dhcp", 20U), std::pair("dhcpv6", 30U)}) {
+        has(part, "answered", first);
+        has(part, "denied", first + 1);
+        has(part, "declined", first + 2);
+        has(part, "released", first + 3);
+        has(part, "ignored", first + 4);
+        has(part, "malformed", first + 5);
+        has(part, "limited", first + 6);
+    }
+    has("router_advertisements", "answered", 40);
+    has("router_advertisements", "ignored", 44);
+    has("router_advertisements", "malformed", 45);
+    has("router_advertisements", "limited", 46);
+    has("router_advertisements", "unasked", 47);
 }
 
 TEST_F(ReportsTest, SequenceNumbersAreThoseOfTheDatabase) {

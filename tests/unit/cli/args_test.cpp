@@ -80,5 +80,33 @@ TEST(Args, ErrorsNameTheWord) {
               "--db: 'h:1' does not begin with unix:, tcp: or ssl:");
 }
 
+TEST(Args, CommandsThatLookIntoTheSwitchHaveOperands) {
+    EXPECT_EQ(parse({"rules", "app", "guard"})->operands.at(1), "guard");
+    EXPECT_TRUE(parse({"unified-flows"})->operands.empty());
+    EXPECT_EQ(parse({"unified-flows", "--max=7"})->max_traces, 7U);
+    const auto tuple = parse({"process-tuples", "app", "tcp", "10.1.1.11", "1", "10.1.1.12", "2",
+                              "in", "--ttl", "5", "--ct-state=est,rpl", "--from=192.168.1.1"});
+    ASSERT_TRUE(tuple);
+    EXPECT_EQ(tuple->operands.size(), 7U);
+    EXPECT_EQ(tuple->ttl, 5U);
+    EXPECT_EQ(tuple->ct_state, "est,rpl");
+    EXPECT_EQ(tuple->sender_pa, IpAddress::parse("192.168.1.1"));
+}
+
+TEST(Args, ErrorsOfCommandsThatLookIntoTheSwitch) {
+    EXPECT_EQ(error_of({"layers"}), "layers: usage: hnvctl layers PORT");
+    EXPECT_EQ(error_of({"layers", "a", "b"}), "layers: 'b' is one argument too many");
+    EXPECT_EQ(error_of({"spaces", "a"}), "spaces: 'a' is one argument too many");
+    EXPECT_EQ(error_of({"process-tuples", "app", "tcp"}),
+              "process-tuples: usage: hnvctl process-tuples PORT PROTO SRC SPORT DST DPORT in|out");
+    EXPECT_EQ(error_of({"unified-flows", "--max=many"}),
+              "--max: 'many' is not a number of 0..100000");
+    EXPECT_EQ(error_of({"layers", "a", "--max=1"}), "layers: --max is for unified-flows only");
+    EXPECT_EQ(error_of({"layers", "a", "--ttl=256"}), "--ttl: '256' is not a TTL");
+    EXPECT_EQ(error_of({"layers", "a", "--ttl=1"}),
+              "layers: --ttl, --ct-state and --from are for process-tuples only");
+    EXPECT_EQ(error_of({"layers", "a", "--from=x"}), "--from: 'x' is not an address");
+}
+
 }  // namespace
 }  // namespace hnv::cli

@@ -124,6 +124,21 @@ TEST_F(HardwareVtepReaderTest, AVsidIsOneToSixteenMillionAndOnceOnTheHost) {
     EXPECT_TRUE(policy_->subnet_view(5001));
 }
 
+TEST_F(HardwareVtepReaderTest, APortIsOfTheDatabaseThatBindsItFirst) {
+    bind();
+    vtep({insert("Logical_Switch", R"("name":"5001","tunnel_key":5001)", "ls"),
+          insert("Physical_Port", R"("name":"p1",)" + std::string(kSwitch), "port"),
+          attach("port")});
+    EXPECT_TRUE(policy_->port_view("p1")->vtep);
+    EXPECT_THAT(fault(FaultKey::PortDuplicate), HasSubstr("p1"));
+    EXPECT_EQ(policy::name_of(policy_->faults.all().begin()->first.first.table).database,
+              "ms_vtep");
+    hardware(
+        {R"({"op":"update","table":"Physical_Switch","where":[],"row":{"ports":["set",[]]}})"});
+    EXPECT_FALSE(policy_->port_view("p1")->vtep);
+    EXPECT_EQ(fault(FaultKey::PortDuplicate), "");
+}
+
 TEST_F(HardwareVtepReaderTest, EachColumnOfAnEntry) {
     bind_entry(R"("sequence":10,"direction":"ingress","action":"permit",)"
                R"("source_mac":"02:00:00:00:00:11","dest_mac":"02:00:00:00:00:12",)"
@@ -185,7 +200,8 @@ TEST_F(HardwareVtepReaderTest, WhatCantBeReadOrMatchedIsAFaultThatIsTold) {
         EXPECT_THAT(words("ACL_entry", "acle_fault_status"), ElementsAre("invalid_acl_entry"));
         EXPECT_THAT(words("ACL", "acl_fault_status"), ElementsAre("invalid_acl"));
         hardware(
-            {R"({"op":"update","table":"Physical_Switch","where":[],"row":{"ports":["set",[]]}})",
+            {update("Physical_Port", R"("acl_bindings":["map",[]],"vlan_bindings":["map",[]])"),
+             R"({"op":"update","table":"Physical_Switch","where":[],"row":{"ports":["set",[]]}})",
              erase("ACL"), erase("ACL_entry"), erase("Logical_Switch")});
         EXPECT_THAT(fault_keys(), IsEmpty()) << columns;
     }
@@ -230,7 +246,8 @@ TEST_F(HardwareVtepReaderTest, EntriesAreInTheOrderOfTheirNumbersAndFollowTheirR
                  "acl")});
     const auto order = [this] {
         std::vector<int> protocols;
-        for (const AclEntrySpec& each : policy_->port_view("p1")->attachments[0].acl) {
+        const auto view = policy_->port_view("p1");
+        for (const AclEntrySpec& each : view->attachments[0].acl) {
             protocols.push_back(each.protocol.value_or(0));
         }
         return protocols;

@@ -149,11 +149,6 @@ TEST(Encode, StatisticsRequests) {
     EXPECT_EQ(number(flows, 16, 1), 0xffU);        // All tables,
     EXPECT_EQ(number(flows, 20, 4), 0xffffffffU);  // any output port
     EXPECT_EQ(number(flows, 24, 4), 0xffffffffU);  // and group.
-    const Bytes some = encode_flows_request(0x6801'0000'0000'0005, 5);
-    EXPECT_EQ(number(some, 8, 2), kFlowStats);
-    EXPECT_EQ(number(some, 16, 1), 0xffU);
-    EXPECT_EQ(number(some, 32, 8), 0x6801'0000'0000'0005U);
-    EXPECT_EQ(number(some, 40, 8), 0xffff'ffff'ffff'ffffU);  // The whole of the cookie.
     const Bytes stats = encode_all_meter_stats_request(7);
     expect_header(stats, kMultipartRequest, 7);
     EXPECT_EQ(number(stats, 8, 2), kMeterStats);
@@ -162,6 +157,21 @@ TEST(Encode, StatisticsRequests) {
     expect_header(meters, kMultipartRequest, 6);
     EXPECT_EQ(number(meters, 8, 2), kMeterConfig);
     EXPECT_EQ(number(meters, 16, 4), 0xffffffffU);
+}
+
+TEST(Encode, RequestsForSomeFlows) {
+    const Bytes flows = encode_flows_request({7, 0x6801000000000002ULL, {{2, 5}}, {}, {}}, 5);
+    expect_header(flows, kMultipartRequest, 5);
+    EXPECT_EQ(number(flows, 8, 2), kFlowStats);
+    EXPECT_EQ(number(flows, 16, 1), 7U);
+    EXPECT_EQ(number(flows, 32, 8), 0x6801000000000002ULL);
+    EXPECT_EQ(number(flows, 40, 8), ~0ULL);    // The whole cookie.
+    EXPECT_EQ(number(flows, 50, 2), 4U + 8U);  // The match: its header, and reg2 = 5
+    EXPECT_EQ(number(flows, 52, 4), 0x00010404U);
+    EXPECT_EQ(number(flows, 56, 4), 5U);
+    EXPECT_NE(encode_flows_request({{}, {}, {}, 5001, {}}, 5),
+              encode_flows_request({{}, {}, {}, {}, 5001}, 5));
+    EXPECT_EQ(encode_flows_request({}, 5), encode_all_flows_request(5));
 }
 
 TEST(Encode, FlushOfAConnectionTrackingZone) {

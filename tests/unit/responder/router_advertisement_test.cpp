@@ -153,8 +153,8 @@ TEST_F(Schedule, GoesInSmallSteps) {
         leases_.set(port, {config_});
     }
     EXPECT_THAT(schedule_.take(100, 6), IsEmpty());
-    EXPECT_THAT(schedule_.take(200, 6), SizeIs(6));
-    EXPECT_THAT(schedule_.take(200, 6), SizeIs(4));
+    EXPECT_THAT(schedule_.take(400, 6), SizeIs(6));
+    EXPECT_THAT(schedule_.take(400, 6), SizeIs(4));
 }
 
 TEST_F(Schedule, TagsWhatIsForAVlan) {

@@ -61,6 +61,9 @@ FlowSet compile(const policy::PortView& port) {
     const std::uint64_t cookie = cookie_of(policy::ObjectKind::Port, tell_of(port.name));
     classify_port(port, cookie, out);
     if (port.active && port.vtep) {
+        storm_port(port, cookie, out);
+        qos_port(port, cookie, out);
+        no_destination_port(port, cookie, out);
         vtep_port(port, cookie, out);
         local_port(port, cookie, out);
     } else if (port.active) {

@@ -100,11 +100,17 @@ constexpr std::array kDrops{
          "router and neighbour discovery does not cross tunnels"},
     Drop{Table::TunnelGuard, priority::kMiss,
          "its outer source is no provider address that the policy knows for this virtual network"},
-    Drop{Table::Guard, priority::kHigh,
-         "router and neighbour discovery of a guest, by the port's guard"},
-    Drop{Table::Guard, priority::kMiss,
-         "spoofed: not a MAC or an address of this port, or a protocol that a virtual network does "
-         "not carry"},
+    Drop{Table::Guard, priority::kDiscoveryGuard, "neighbour discovery that a guest may not send"},
+    Drop{Table::Guard, priority::kRouterGuard,
+         "a router's advertisement or redirect, by the port's router guard"},
+    Drop{Table::Guard, priority::kDhcpGuard, "a DHCP server's message, by the port's DHCP guard"},
+    Drop{Table::Guard, priority::kHigh, "router and neighbour discovery of a guest"},
+    Drop{Table::Guard, priority::kIpv6Guard, "spoofed: not an IPv6 address of this port"},
+    Drop{Table::Guard, priority::kIpv4Guard, "spoofed: not an IPv4 address of this port"},
+    Drop{Table::Guard, priority::kArpGuard, "spoofed: ARP from an address that is not this port's"},
+    Drop{Table::Guard, priority::kProtocolGuard, "neither IP nor ARP"},
+    Drop{Table::Guard, priority::kMacGuard, "spoofed: not the MAC of this port"},
+    Drop{Table::Guard, priority::kMiss, "the port has no guard's leave to send it"},
     Drop{Table::Neighbour, priority::kMiss, "an ARP or ND message that is no question"},
     Drop{Table::Dhcp, priority::kMiss, "a DHCP message that is no question to a server"},
     Drop{Table::Storm, priority::kMiss, "the port's storm limit"},
@@ -166,8 +172,10 @@ constexpr std::array kDrops{
 };
 
 // policy::ObjectKind in order.
-constexpr std::array<std::string_view, 9> kOwnerKinds{
-    "host", "port", "subnet", "peer", "mac", "router", "vip", "group-rules", "port-rules"};
+constexpr std::array<std::string_view, 10> kOwnerKinds{
+    "host",   "port", "subnet",      "peer",       "mac",
+    "router", "vip",  "group-rules", "port-rules", "service"};
+static_assert(kOwnerKinds.size() == static_cast<std::size_t>(policy::ObjectKind::Service) + 1);
 
 }  // namespace
 
@@ -267,6 +275,11 @@ std::string_view what_is_asked(unsigned packet_in_kind) {
             return "an ICMP error of the distributed router, by the agent";
         case PacketInKind::Audit:
             return "to the audit log";
+        case PacketInKind::Dhcp:
+        case PacketInKind::Dhcpv6:
+            return "a DHCP message, for the agent to answer";
+        case PacketInKind::RouterSolicitation:
+            return "a router solicitation, for the agent to answer";
         default:
             return "to the agent";
     }

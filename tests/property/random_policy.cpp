@@ -365,7 +365,7 @@ void RandomPolicy::change_host(Model& model) {
 }
 
 void RandomPolicy::change(Model& model) {
-    switch (below(9)) {
+    switch (below(10)) {
         case 0:
             return change_subnet(model);
         case 1:
@@ -383,7 +383,7 @@ void RandomPolicy::change(Model& model) {
             return change_adapter(model);
         case 7:
             return chance(50) ? change_group(model) : change_provider_address(model);
-        case 7:
+        case 8:
             return change_service(model);
         default:
             return change_host(model);

@@ -80,7 +80,7 @@ class ReportsTest : public testing::Test {
     std::map<policy::ObjectId, std::string> refused_;
     Reports reports_{Sources{policy_.model, policy_.faults, southbound_, responder_, audit_log_,
                              underlay_, sequences_, server_, addresses_, refused_, "host1",
-                             "br-test", "/no", "9.9", std::chrono::steady_clock::now()}};
+                             "br-test", "/run/ovs", "9.9", std::chrono::steady_clock::now()}};
 };
 
 TEST_F(ReportsTest, TheStatusNamesTheAgentAndItsParts) {
@@ -316,7 +316,7 @@ TEST_F(ReportsTest, NatSaysWhichRowsAreInForceAndWhichFlowsCount) {
     policy_.model.put(test::uuid(2), lost);
     policy_.commit();
     const Json::Value nat = reports_.nat();
-    EXPECT_EQ(nat["switch"], "unix:/no/br-test.mgmt");
+    EXPECT_EQ(nat["switch"], "unix:/run/ovs/br-test.mgmt");
     ASSERT_EQ(nat["rows"].size(), 2U);
     EXPECT_EQ(nat["rows"][0]["name"], "lost");
     EXPECT_EQ(nat["rows"][0]["in_force"], false);

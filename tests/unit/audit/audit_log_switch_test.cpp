@@ -67,7 +67,7 @@ class AuditLogSwitchTest : public test::LogFileTest {
         const ovs::Meter& meter = set.meters.front();
         ofctl({"add-meter", "br-hnv",
                "meter=" + std::to_string(meter.id) + ",pktps,burst,band=type=drop,rate=" +
-                   std::to_string(meter.rate_pps) + ",burst_size=" + std::to_string(meter.burst)});
+                   std::to_string(meter.rate) + ",burst_size=" + std::to_string(meter.burst)});
         for (const auto& [port, verdict] :
              {std::pair(kAllowed, RuleAction::Allow), std::pair(kBlocked, RuleAction::Block)}) {
             StageFlow flow(Table::Classify, pipeline::priority::kNormal);

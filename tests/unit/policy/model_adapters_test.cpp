@@ -224,7 +224,10 @@ TEST_F(ModelAdapters, TellEachFamilyItsOwn) {
     model.put(uuid(61), v4);
     plug_with({"fd00::11/64"});
     adapter(50, "sql", kSqlMac, {51, 61});
-    model.put(uuid(70), PortSettingsSpec{"sql", false, false, {}, {}, 3600});
+    PortSettingsSpec settings;
+    settings.name = "sql";
+    settings.dhcp_lease_seconds = 3600;
+    model.put(uuid(70), settings);
     commit();
     const auto config = lease();
     EXPECT_THAT(config->routers, ElementsAre(ip("10.1.1.1")));

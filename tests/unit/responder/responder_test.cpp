@@ -108,11 +108,11 @@ TEST_F(Respond, AdvertisesANeighbour) {
 TEST_F(Respond, AnswersForWhateverAddressTheUserdataGivesAnOwner) {
     const test::Octets owner{1, 2, 0, 0, 0, 0, 0xfe};
     const auto arp = packet_in(arp_frame({}), owner);
-    EXPECT_EQ(bytes_of(respond(arp, neighbours_).frame),
+    EXPECT_EQ(bytes_of(respond(arp, neighbours_, leases_).frame),
               bytes_of(build_arp_reply({kWeb, 0x0a01010cU, 0x0a01010bU}, kRouter)));
     const test::Octets of_nd{2, 2, 0, 0, 0, 0, 0xfe, 2, 0, 0, 0, 0, 0xfe};
     const auto nd = packet_in(test::solicitation(), of_nd);
-    EXPECT_EQ(bytes_of(respond(nd, neighbours_).frame),
+    EXPECT_EQ(bytes_of(respond(nd, neighbours_, leases_).frame),
               bytes_of(build_neighbour_advertisement({kWeb, kWebIpv6, kSqlIpv6}, kRouter, true)));
 }
 

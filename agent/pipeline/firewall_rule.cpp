@@ -25,6 +25,9 @@ constexpr std::size_t kMaxServices = 64;
 }
 
 // A list as options: empty means "any", said by one nullopt.
+//
+// An alternative that is everything stands alone, here and in Dimensions::addresses(): in two
+// dimensions it would be one and the same match.
 [[nodiscard]] std::vector<std::optional<PortMask>> port_options(
     const std::vector<policy::PortRange>& ranges) {
     if (ranges.empty()) {
@@ -33,6 +36,9 @@ constexpr std::size_t kMaxServices = 64;
     std::vector<std::optional<PortMask>> masks;
     for (const policy::PortRange& range : ranges) {
         const auto some = masks_of(range);
+        if (some.front().mask == 0) {
+            return {some.front()};  // All ports, whatever else is in the list.
+        }
         masks.insert(masks.end(), some.begin(), some.end());
     }
     return masks;
@@ -89,6 +95,9 @@ class Dimensions {
         std::vector<RuleMatch> alternatives;
         for (const IpPrefix& prefix : prefixes) {
             if (prefix.address.is_v4() == (out_.eth_type == wire::kIpv4)) {
+                if (prefix.length == 0) {
+                    return true;  // Everything of the family: nothing is asked.
+                }
                 alternatives.push_back(of_family());
                 alternatives.back().*field = prefix;
             }

@@ -120,7 +120,15 @@ FlowSet port_long_lists() {
     logged.layer = RuleLayer::Admin;
     logged.protocols = {17};
     logged.logged = true;
-    return with_rules(sql_port(), {lists, more, logged});
+    // Lists in which an entry is everything: of both dimensions it is one and the same match.
+    RuleSpec all = rule("contoso-sql", Direction::Outbound, RuleAction::Block, 502);
+    for (std::uint32_t i = 0; i < 8; ++i) {
+        all.sources.push_back({IpAddress::from_v4(0x0a030000U + i * 256), 24});
+        all.destinations.push_back({IpAddress::from_v4(0x0a040000U + i * 256), 24});
+    }
+    all.sources.push_back(prefix("0.0.0.0/0"));
+    all.destinations.push_back(prefix("0.0.0.0/0"));
+    return with_rules(sql_port(), {lists, more, logged, all});
 }
 
 FlowSet port_two_layers() {

@@ -236,6 +236,9 @@ class World:
             fields["dst_ports"] = draw.choice(ports)
             fields["src_ports"] = draw.choice([*ports, "*", "*", "*"])
         family = draw.choice([4, 6])
+        if draw.random() < 0.15 and "icmp" not in fields.get("protocols", "").lower():
+            fields["src"], fields["dst"] = self._long_list(family), self._long_list(family)
+            return fields
         if draw.random() < 0.5:
             fields["src"] = self._addresses(family)
         if draw.random() < 0.4:
@@ -251,15 +254,19 @@ class World:
         ranges = {4: ["10.1.1.0/24", "10.1.1.11-10.1.1.13", "10.1.0.0/16", "0.0.0.0/0"],
                   6: ["fd01:1::/64", "fd01:1::b-fd01:1::d", "fd01::/16"]}[family]
         items = [self.random.choice(ranges)] + self.random.sample(one, min(1, len(one)))
-        if self.random.random() < 0.2:
-            # So many that their combinations are a conjunction.
-            base = {4: "10.1.{}.{}", 6: "fd01:{}::{}"}[family]
-            items = self.random.sample(one, min(3, len(one))) + [
-                base.format(self.random.randint(1, 3), self.random.randint(1, 99))
-                for _ in range(12)]
-            return ",".join(sorted(set(items)))
         self.random.shuffle(items)
         return ",".join(items[:self.random.randint(1, 2)])
+
+    def _long_list(self, family):
+        """So many that the combinations of two are a conjunction."""
+        one = [ca for m in self.machines.values() for ca in m.cas
+               if (":" in ca) == (family == 6)]
+        base = {4: "10.1.{}.{}", 6: "fd01:{}::{}"}[family]
+        items = self.random.sample(one, min(3, len(one))) + [
+            base.format(self.random.randint(1, 3), self.random.randint(1, 99)) for _ in range(12)]
+        if self.random.random() < 0.4:
+            items.append({4: "0.0.0.0/0", 6: "::/0"}[family])
+        return ",".join(sorted(set(items)))
 
     def _change_route(self):
         draw = self.random

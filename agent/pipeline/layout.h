@@ -112,6 +112,8 @@ enum class EncapsulationCode : std::uint32_t {
 
 // In Reg::Part: the copies for the ports of this host alone.
 inline constexpr std::uint32_t kLocalCopies = 0xffff;
+// In Reg::Part: what came by a tunnel, or from a VLAN, which goes to ports of this host alone.
+inline constexpr std::uint32_t kTunnelCopies = 0xfffe;
 
 // In Reg::SourceVlan and Reg::DestinationVlan: a VLAN as an 802.1Q TCI with its CFI bit, as Open
 // vSwitch tells a tagged frame from an untagged one; 0 is untagged.

@@ -25,6 +25,10 @@ void local_host(std::uint64_t cookie, FlowSet& out) {
     StageFlow multicast(Table::Local, priority::kMulticast);
     multicast->match_eth_dst_masked(kGroupBit, kGroupBit);
     multicast.go(Table::Replicate, out, cookie);
+    StageFlow arrived(Table::Local, priority::kMulticast + 1);
+    arrived.match(Reg::Source, 0);
+    arrived->match_eth_dst_masked(kGroupBit, kGroupBit);
+    arrived.set(Reg::Part, kTunnelCopies).go(Table::Replicate, out, cookie);
     // A mapping elsewhere is out of date: never out of a tunnel that it came in by.
     StageFlow not_here(Table::Local, priority::kLow);
     not_here.match(Reg::Source, 0).drop(out, cookie);

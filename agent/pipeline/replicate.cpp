@@ -81,12 +81,12 @@ class List {
     // first.
     void from_tunnel(const std::vector<IpAddress>& arrivals) {
         if (arrivals.size() < 2) {
-            StageFlow flow = part(kFromTunnel);
+            StageFlow flow = part(kTunnelCopies);
             copy_to_ports(flow, subnet_.local_ports, [](const auto&) { return true; });
             return flow.end(out_, cookie_);
         }
         for (const IpAddress& pa : arrivals) {
-            StageFlow flow = part(kFromTunnel);
+            StageFlow flow = part(kTunnelCopies);
             flow->match_tun_dst(pa);
             copy_to_ports(flow, subnet_.local_ports, [&](const auto& port) {
                 const bool elsewhere = std::ranges::find(arrivals, port.pa) == arrivals.end();
@@ -97,15 +97,10 @@ class List {
     }
 
   private:
-    // What came by a tunnel has no Reg::Source, and flows above those of what guests send.
-    static constexpr bool kFromTunnel = true;
-    StageFlow part(bool from_tunnel = false) const {
-        const auto base = group_ ? priority::kHigh : priority::kNormal;
-        StageFlow flow(Table::Replicate, static_cast<std::uint16_t>(base + (from_tunnel ? 1 : 0)));
-        flow.match(Reg::Vsid, subnet_.vsid).match(Reg::Part, part_);
-        if (from_tunnel) {
-            flow.match(Reg::Source, 0);
-        }
+    [[nodiscard]] StageFlow part() const { return part(part_); }
+    [[nodiscard]] StageFlow part(std::uint32_t part) const {
+        StageFlow flow(Table::Replicate, group_ ? priority::kHigh : priority::kNormal);
+        flow.match(Reg::Vsid, subnet_.vsid).match(Reg::Part, part);
         if (group_) {
             flow->match_eth_dst(*group_);
         } else if (part_ == 0) {  // The copies of the part before may have changed it.

@@ -182,6 +182,7 @@ void Agent::load() {
         }
     }
     read_late("hnv_host", "NAT");
+    read_late("hnv_host", "Port_Settings");
     for (const char* table : {"Ports", "IP_Addresses"}) {
         read_late("ms_darv", table);
     }

@@ -23,6 +23,7 @@ using Packets = std::map<std::string, std::uint64_t>;
 Result<Packets> ask_switch(const std::string& target, const std::set<std::uint8_t>& tables,
                            std::chrono::milliseconds patience) {
     std::vector<ovs::FlowFilter> filters;
+    filters.reserve(tables.size());
     for (const std::uint8_t table : tables) {
         filters.push_back({.table = table});
     }

@@ -1,5 +1,7 @@
 #include "pipeline/compile.h"
 
+#include <span>
+
 #include "pipeline/stages.h"
 
 namespace hnv::pipeline {
@@ -46,10 +48,10 @@ FlowSet compile(const policy::HostView& host) {
 
 namespace {
 
-// The limit holds in each zone of the port by itself. Called when `out` has the firewall's zones
-// and no others.
-void limit_connections(const policy::PortView& port, FlowSet& out) {
-    for (const ZoneUse& use : out.zones) {
+// The limit holds in each of the firewall's zones, those of `out` from `first` on, by itself. Not
+// in a zone of NAT, where a packet has a connection before the port's rules have seen it.
+void limit_connections(const policy::PortView& port, std::size_t first, FlowSet& out) {
+    for (const ZoneUse& use : std::span(out.zones).subspan(first)) {
         out.zone_limits.push_back({use.zone, port.flow_limit});
     }
 }
@@ -74,8 +76,9 @@ FlowSet compile(const policy::PortView& port) {
         neighbour_port(port, cookie, out);
         nat_port(port, cookie, out);
         dhcp_port(port, cookie, out);
+        const std::size_t other_zones = out.zones.size();
         firewall_port(port, cookie, out);
-        limit_connections(port, out);
+        limit_connections(port, other_zones, out);
         local_port(port, cookie, out);
         icmp_error_port(port, cookie, out);
     }

@@ -24,7 +24,6 @@
 
 namespace hnv::pipeline {
 
-using policy::Direction;
 using policy::RuleAction;
 using policy::RuleLayer;
 

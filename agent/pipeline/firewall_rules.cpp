@@ -32,6 +32,11 @@ constexpr std::size_t kWorthAConjunction = 32;
 // Of a rank, for each IP version; a rank has no more rules than that with long lists.
 constexpr std::uint32_t kMaxConjunctions = 0x4000;
 
+// Rules of a rank that may share an entry of their long lists, and the combinations that a rule
+// beyond may have.
+constexpr std::size_t kMaxOfClause = 900;
+constexpr std::size_t kMaxProduct = 65'536;
+
 struct RuleTables {
     Table table;
     Table next;  // After an Allow of the admin layer.
@@ -59,8 +64,13 @@ class RankOfRules {
         for (const Verdict by : {Verdict::ByPacket, Verdict::ByConnection}) {
             for (const RuleDimensions& dimensions : dimensions_of(rule, by)) {
                 const bool many = dimensions.product() >= dimensions.sum() + kWorthAConjunction;
-                if (many && conjunctions_ < kMaxConjunctions) {
+                if (many && conjunctions_ < kMaxConjunctions && has_room(by, dimensions)) {
                     conjunction(rule, by, dimensions);
+                } else if (dimensions.product() > kMaxProduct) {
+                    out_.shortfall = "rule " + rule.id + " has no effect: more than " +
+                                     std::to_string(kMaxOfClause) +
+                                     " rules of its priority have entries of their lists in "
+                                     "common; give some of them another priority";
                 } else {
                     for (const RuleMatch& match : combine(dimensions)) {
                         judge(rule, by, [&](StageFlow& flow) { apply(by, match, flow); });
@@ -73,11 +83,17 @@ class RankOfRules {
     // What the conjunctions of the rank share. A rule with just the match of a clause decides all
     // that the clause could: rules of a rank that overlap have one action.
     void end() {
-        for (const auto& [clause, of] : clauses_) {
-            StageFlow flow = of_set(clause.first);
-            apply(clause.first, clause.second, flow);
-            for (const Clause& each : of) {
-                flow->conjunction(each.id, each.number, each.count);
+        // By what the switch sees of them: two matches may be one and the same flow.
+        std::map<ovs::Bytes, std::vector<const Clauses::value_type*>> by_key;
+        for (const auto& entry : clauses_) {
+            by_key[clause_flow(entry)->build().key()].push_back(&entry);
+        }
+        for (const auto& [key, entries] : by_key) {
+            StageFlow flow = clause_flow(*entries.front());
+            for (const auto* entry : entries) {
+                for (const Clause& each : entry->second) {
+                    flow->conjunction(each.id, each.number, each.count);
+                }
             }
             add_once(flow, rule_cookie(view_.shared, ""));
         }
@@ -90,6 +106,23 @@ class RankOfRules {
         std::uint8_t count;
         bool operator==(const Clause&) const = default;
     };
+    using Clauses = std::map<std::pair<Verdict, RuleMatch>, std::vector<Clause>>;
+
+    [[nodiscard]] StageFlow clause_flow(const Clauses::value_type& entry) const {
+        StageFlow flow = of_set(entry.first.first);
+        apply(entry.first.first, entry.first.second, flow);
+        return flow;
+    }
+
+    // A flow has 64 KiB, and each conjunction takes 16 bytes of it.
+    [[nodiscard]] bool has_room(Verdict by, const RuleDimensions& dimensions) const {
+        return std::ranges::all_of(dimensions.dimensions, [&](const auto& alternatives) {
+            return std::ranges::all_of(alternatives, [&](const RuleMatch& match) {
+                const auto known = clauses_.find({by, match});
+                return known == clauses_.end() || known->second.size() < kMaxOfClause;
+            });
+        });
+    }
 
     [[nodiscard]] StageFlow of_set(Verdict by) const {
         StageFlow flow(tables_.table, priority_);
@@ -180,7 +213,7 @@ class RankOfRules {
     FlowSet& out_;
     std::uint64_t cookie_ = 0;
     std::uint32_t conjunctions_ = 0;
-    std::map<std::pair<Verdict, RuleMatch>, std::vector<Clause>> clauses_;
+    Clauses clauses_;
     std::set<std::string> keys_;
 };
 

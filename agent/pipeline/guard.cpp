@@ -234,41 +234,49 @@ void guard(const policy::PortView& port, const policy::Attachment& attachment, s
     }
 }
 
-// What a port does not send whatever its subnet and addresses.
-void refuse_services(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
-    const auto drop = [&](std::uint16_t flow_priority, std::uint16_t family, std::uint8_t protocol,
-                          auto&& narrow) {
-        StageFlow flow(Table::Guard, flow_priority);
-        flow.match(Reg::Source, port.ofport);
-        flow->match_eth_type(family).match_ip_proto(protocol);
-        narrow(flow);
-        flow.drop(out, cookie);
-    };
-    const auto discovery = [&](std::uint16_t flow_priority, std::uint8_t type) {
-        drop(flow_priority, wire::kIpv6, wire::kIcmpv6,
-             [type](StageFlow& flow) { flow->match_icmp_type(type); });
-    };
-    discovery(priority::kRouterGuard, wire::kRouterAdvertisement);
-    discovery(priority::kRouterGuard, wire::kRedirect);
-    discovery(priority::kDiscoveryGuard, wire::kNeighbourSolicitation);
-    discovery(priority::kDiscoveryGuard, wire::kNeighbourAdvertisement);
-    if (port.dhcp_guard) {
-        // A client takes what comes to its port, whichever it comes from (RFC 2131 section 4.1,
-        // RFC 8415 section 7.2).
-        drop(priority::kDhcpGuard, wire::kIpv4, wire::kUdp,
-             [](StageFlow& flow) { flow->match_tp_dst(wire::kDhcpClientPort); });
-        drop(priority::kDhcpGuard, wire::kIpv6, wire::kUdp,
-             [](StageFlow& flow) { flow->match_tp_dst(wire::kDhcpv6ClientPort); });
-    }
+void drop_of_port(const policy::PortView& port, std::uint16_t flow_priority, std::uint16_t family,
+                  std::uint8_t protocol, std::uint64_t cookie, FlowSet& out, auto&& narrow) {
+    StageFlow flow(Table::Guard, flow_priority);
+    flow.match(Reg::Source, port.ofport);
+    flow->match_eth_type(family).match_ip_proto(protocol);
+    narrow(flow);
+    flow.drop(out, cookie);
+}
+
+void drop_discovery_of(const policy::PortView& port, std::uint16_t flow_priority, std::uint8_t type,
+                       std::uint64_t cookie, FlowSet& out) {
+    drop_of_port(port, flow_priority, wire::kIpv6, wire::kIcmpv6, cookie, out,
+                 [type](StageFlow& flow) { flow->match_icmp_type(type); });
 }
 
 }  // namespace
+
+void guard_against_router(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
+    for (const std::uint8_t type : {wire::kRouterAdvertisement, wire::kRedirect}) {
+        drop_discovery_of(port, priority::kRouterGuard, type, cookie, out);
+    }
+}
+
+void guard_against_dhcp_server(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
+    // A client takes what comes to its port, whichever it comes from (RFC 2131 section 4.1,
+    // RFC 8415 section 7.2).
+    drop_of_port(port, priority::kDhcpGuard, wire::kIpv4, wire::kUdp, cookie, out,
+                 [](StageFlow& flow) { flow->match_tp_dst(wire::kDhcpClientPort); });
+    drop_of_port(port, priority::kDhcpGuard, wire::kIpv6, wire::kUdp, cookie, out,
+                 [](StageFlow& flow) { flow->match_tp_dst(wire::kDhcpv6ClientPort); });
+}
 
 void guard_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
     for (const policy::Attachment& attachment : port.attachments) {
         guard(port, attachment, cookie, out);
     }
-    refuse_services(port, cookie, out);
+    guard_against_router(port, cookie, out);
+    for (const std::uint8_t type : {wire::kNeighbourSolicitation, wire::kNeighbourAdvertisement}) {
+        drop_discovery_of(port, priority::kDiscoveryGuard, type, cookie, out);
+    }
+    if (port.dhcp_guard) {
+        guard_against_dhcp_server(port, cookie, out);
+    }
     StageFlow spoofed(Table::Guard, priority::kMacGuard);
     spoofed.match(Reg::Source, port.ofport).drop(out, cookie);
 }

@@ -136,7 +136,8 @@ inline constexpr std::uint16_t kProtocolGuard = 41;
 inline constexpr std::uint16_t kArpGuard = 42;
 inline constexpr std::uint16_t kIpv4Guard = 43;
 inline constexpr std::uint16_t kIpv6Guard = 44;
-// … and above it.
+// … and above it; between, whatever a port of hardware_vtep sends.
+inline constexpr std::uint16_t kAnySender = 240;
 inline constexpr std::uint16_t kDhcpGuard = 250;
 inline constexpr std::uint16_t kRouterGuard = 260;
 inline constexpr std::uint16_t kDiscoveryGuard = 261;

@@ -22,6 +22,9 @@ void tunnel_guard_host(std::uint64_t cookie, FlowSet& out);
 // guard.cpp
 void guard_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 void guard_host(std::uint64_t cookie, FlowSet& out);
+// What only a router, or a DHCP server, sends ends in the table.
+void guard_against_router(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
+void guard_against_dhcp_server(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 // Router and neighbour discovery (RFC 4861) from a guest or from another host ends in the table:
 // whoever sends it could speak for another.
 void drop_discovery(Table table, std::uint64_t cookie, FlowSet& out);

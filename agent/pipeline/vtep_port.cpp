@@ -199,9 +199,15 @@ class PortAcl {
 }  // namespace
 
 void vtep_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
-    // Above the drop of neighbour discovery: here it is a frame like all.
-    StageFlow any(Table::Guard, priority::kSolicitation);
+    // Above the drop of neighbour discovery: here it is a frame like all. Below the port's guards.
+    StageFlow any(Table::Guard, priority::kAnySender);
     any.match(Reg::Source, port.ofport).go(Table::Storm, out, cookie);
+    if (port.dhcp_guard) {
+        guard_against_dhcp_server(port, cookie, out);
+    }
+    if (port.router_guard) {
+        guard_against_router(port, cookie, out);
+    }
     for (const policy::Attachment& attachment : port.attachments) {
         // A copy of what the port itself sent: never back to the sender.
         StageFlow echo(Table::FirewallInTrack, priority::kInvalid);

@@ -76,67 +76,40 @@ SourceTable vtep_twin(SourceTable table) {
 }
 
 const char* to_string(FaultKey key) {
-    switch (key) {
-        case FaultKey::BadAddress:
-            return "bad-address";
-        case FaultKey::VsidRange:
-            return "vsid-range";
-        case FaultKey::VsidDuplicate:
-            return "vsid-duplicate";
-        case FaultKey::MappingConflict:
-            return "mapping-conflict";
-        case FaultKey::CaConflict:
-            return "ca-conflict";
-        case FaultKey::EncapsulationUnsupported:
-            return "encapsulation-unsupported";
-        case FaultKey::PaMissing:
-            return "pa-missing";
-        case FaultKey::PortNoAcl:
-            return "port-no-acl";
-        case FaultKey::PortUnbound:
-            return "port-unbound";
-        case FaultKey::PortDuplicate:
-            return "port-duplicate";
-        case FaultKey::PortAddressUnknown:
-            return "port-address-unknown";
-        case FaultKey::RuleSyntax:
-            return "rule-syntax";
-        case FaultKey::RulePriority:
-            return "rule-priority";
-        case FaultKey::SubnetVlan:
-            return "subnet-vlan";
-        case FaultKey::SubnetTwoRouters:
-            return "subnet-two-routers";
-        case FaultKey::RouterKey:
-            return "router-key";
-        case FaultKey::NextHopUnmapped:
-            return "next-hop-unmapped";
-        case FaultKey::ReplicationLimit:
-            return "replication-limit";
-        case FaultKey::UnderlayMtu:
-            return "underlay-mtu";
-        case FaultKey::AclEntry:
-            return "acl-entry";
-        case FaultKey::AclIncomplete:
-            return "acl-incomplete";
-        case FaultKey::AclBinding:
-            return "acl-binding";
-        case FaultKey::BadSetting:
-            return "bad-setting";
-        case FaultKey::SwitchRejected:
-            return "switch-rejected";
-        case FaultKey::NatPort:
-            return "nat-port";
-        case FaultKey::NatConflict:
-            return "nat-conflict";
-        case FaultKey::MirrorTarget:
-            return "mirror-target";
-        case FaultKey::PortMacMismatch:
-            return "port-mac-mismatch";
-        case FaultKey::CaOutside:
-            return "ca-outside";
-    }
-    return "";
+    // In the order of the keys.
+    constexpr std::array kNames{
+        "bad-address",
+        "vsid-range",
+        "vsid-duplicate",
+        "mapping-conflict",
+        "ca-conflict",
+        "encapsulation-unsupported",
+        "pa-missing",
+        "port-no-acl",
+        "port-unbound",
+        "port-duplicate",
+        "port-address-unknown",
+        "rule-syntax",
+        "rule-priority",
+        "subnet-two-routers",
+        "subnet-vlan",
+        "router-key",
+        "next-hop-unmapped",
+        "replication-limit",
+        "underlay-mtu",
+        "acl-entry",
+        "acl-incomplete",
+        "acl-binding",
+        "bad-setting",
+        "switch-rejected",
+        "nat-port",
+        "nat-conflict",
+        "mirror-target",
+        "port-mac-mismatch",
+        "ca-outside",
+    };
+    static_assert(kNames.size() == kFaultKeys.size());
+    return kNames.at(static_cast<std::size_t>(key));
 }
 
 bool is_conflict(FaultKey key) {

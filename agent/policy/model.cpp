@@ -75,6 +75,16 @@ void Model::remove(const RowRef& row) {
         case SourceTable::VtepPhysicalLocatorSet:
             remove_locator_set(row.uuid);
             break;
+        default:
+            remove_of_port(row);
+            break;
+    }
+    vtep_rows_.erase(row.uuid);
+}
+
+// Of the tables that say something of ports, or of the host.
+void Model::remove_of_port(const RowRef& row) {
+    switch (row.table) {
         case SourceTable::MsVtepPhysicalPort:
         case SourceTable::VtepPhysicalPort:
             remove_port(row.uuid);
@@ -106,11 +116,9 @@ void Model::remove(const RowRef& row) {
         case SourceTable::MsDarvAddresses:
             remove_adapter_address(row.uuid);
             break;
-        case SourceTable::MsVtepGlobal:
-        case SourceTable::MsVtepPhysicalSwitch:
+        default:
             break;  // The agent's own rows.
     }
-    vtep_rows_.erase(row.uuid);
 }
 
 void Model::set_tunnel_ports(const TunnelPorts& ports) {

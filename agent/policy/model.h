@@ -328,6 +328,7 @@ class Model {
                                                      const Attachment& attachment,
                                                      const IpAddress& next_hop) const;
 
+    void remove_of_port(const RowRef& row);
     void clear_faults(const RowRef& row);
     void touch(ObjectKind kind, std::uint32_t owner, std::uint64_t detail = 0);
 

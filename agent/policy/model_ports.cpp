@@ -295,6 +295,13 @@ void Model::resolve_port(PortRecord& port) {
         view.inbound_max_mbps = settings->inbound_max_mbps;
         view.arp_limit_pps = settings->arp_limit_pps;
     }
+    for (const auto& [row, settings] : port.settings.all()) {
+        faults_.set({SourceTable::HostPortSettings, row}, FaultKey::PortDuplicate,
+                    row == port.settings.row()
+                        ? std::nullopt
+                        : std::optional("another Port_Settings is of port " + port.name +
+                                        " and is in force; delete one of the two"));
+    }
     if (const AdapterSpec* adapter = port.adapters.spec()) {
         view.ip_forwarding_allowed |= adapter->ip_forwarding_allowed;
     }

@@ -71,6 +71,7 @@ void RuleBook::put(const Uuid& row, RuleSpec spec) {
         RuleSpec before = *entry->second.rule;
         before.port = known->second->name;
         if (before == spec) {
+            touched_rows_.insert(row);  // The reader has cleared its fault.
             return;
         }
         remove(row);

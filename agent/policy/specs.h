@@ -217,7 +217,7 @@ struct PortRange {
     auto operator<=>(const PortRange&) const = default;
 };
 
-// FW_Rules. An empty list means any.
+// FW_Rules. Lists are ascending; an empty one means any.
 struct RuleSpec {
     std::string port;  // vnic_id, normalized.
     std::string id;

@@ -128,7 +128,17 @@ FlowSet port_long_lists() {
     }
     all.sources.push_back(prefix("0.0.0.0/0"));
     all.destinations.push_back(prefix("0.0.0.0/0"));
-    return with_rules(sql_port(), {lists, more, logged, all});
+    // All source ports, said and unsaid: one match for both rules.
+    RuleSpec said = rule("contoso-sql", Direction::Outbound, RuleAction::Allow, 503);
+    said.protocols = {6};
+    for (std::uint32_t i = 0; i < 8; ++i) {
+        said.sources.push_back({IpAddress::from_v4(0x0a050000U + i * 256), 24});
+        said.destinations.push_back({IpAddress::from_v4(0x0a060000U + i * 256), 24});
+    }
+    said.destination_ports = {{443, 443}};
+    RuleSpec unsaid = said;
+    said.source_ports = {{0, 65535}};
+    return with_rules(sql_port(), {lists, more, logged, all, said, unsaid});
 }
 
 FlowSet port_two_layers() {

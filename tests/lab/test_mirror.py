@@ -218,7 +218,7 @@ class Mirror(LabTestCase):
 
         def dropped(table):
             return sum(flow.packets for flow in self.host2.flows() if flow.table == table and
-                       flow.priority == 0)
+                       flow.priority in (0, 50) and flow.actions == "drop")
         for key, stranger, table in ((KEY, "192.168.9.9", TUNNEL_GUARD),
                                      (OTHER_KEY, HOSTS["host1"], 0)):
             services.write(self.host2.agent, arrival("ids2", key, stranger))

@@ -113,6 +113,19 @@ TEST_F(RuleBookTest, AChangedRuleTouchesItsRanksOnly) {
     EXPECT_TRUE(resolve().empty());  // The same again.
 }
 
+TEST_F(RuleBookTest, ARowThatIsWrittenAgainKeepsItsFault) {
+    RuleSpec block = tcp("a", 5);
+    block.action = RuleAction::Block;
+    book_.put(uuid(1), tcp("a", 5));
+    book_.put(uuid(2), block);
+    std::ignore = resolve();
+    ASSERT_EQ(faults_.all().size(), 1U);
+    faults_.clear_row({SourceTable::MsFirewallRules, uuid(1)});  // As its reader does.
+    book_.put(uuid(1), tcp("a", 5));
+    std::ignore = resolve();
+    EXPECT_EQ(faults_.all().size(), 1U);
+}
+
 TEST_F(RuleBookTest, APortThatAllowsAllAsksNoRules) {
     book_.put(uuid(1), test::rule("a", Direction::Inbound));
     book_.put(uuid(2), test::rule("a", Direction::Outbound));

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
+
 #include "support/policy_builder.h"
 
 namespace hnv::policy {
@@ -29,7 +32,7 @@ TEST(RuleOverlap, PrefixesMeetWhenOneHoldsTheOther) {
     EXPECT_TRUE(overlap(b, a));
     b.sources = {prefix("10.2.0.0/24")};
     EXPECT_FALSE(overlap(a, b));
-    b.sources = {prefix("10.2.0.0/24"), prefix("10.1.255.255")};
+    b.sources = {prefix("10.1.255.255"), prefix("10.2.0.0/24")};
     EXPECT_TRUE(overlap(a, b));
     a.sources = {prefix("0.0.0.0/0")};
     EXPECT_TRUE(overlap(a, b));
@@ -41,6 +44,69 @@ TEST(RuleOverlap, FamiliesDoNotMeet) {
     a.destinations = {prefix("10.0.0.0/8")};
     b.destinations = {prefix("2001:db8::/32")};
     EXPECT_FALSE(overlap(a, b));
+}
+
+// A source and a destination of one packet are of one family.
+TEST(RuleOverlap, FamiliesDoNotMeetAcrossFields) {
+    RuleSpec a;
+    RuleSpec b;
+    a.sources = {prefix("2001:db8::/32")};
+    b.destinations = {prefix("10.0.0.0/8")};
+    EXPECT_FALSE(overlap(a, b));
+    b.destinations = {prefix("10.0.0.0/8"), prefix("2001:db8:1::/48")};
+    EXPECT_TRUE(overlap(a, b));
+}
+
+TEST(RuleOverlap, APortIsOfNoProtocolThatHasNone) {
+    RuleSpec port;
+    port.destination_ports = {{445, 445}};
+    RuleSpec ping;
+    ping.protocols = {1};
+    EXPECT_FALSE(overlap(port, ping));
+    EXPECT_FALSE(overlap(ping, port));
+    ping.protocols = {1, 17};
+    EXPECT_TRUE(overlap(port, ping));
+}
+
+// By the merged lists as by every pair of their entries.
+TEST(RuleOverlap, LongListsMeetWhereAPairOfEntriesDoes) {
+    std::mt19937 random(5);
+    const auto draw = [&random](std::uint32_t below) {
+        return std::uniform_int_distribution<std::uint32_t>(0, below - 1)(random);
+    };
+    int met = 0;
+    for (int turn = 0; turn < 3000; ++turn) {
+        RuleSpec a;
+        RuleSpec b;
+        for (RuleSpec* rule : {&a, &b}) {
+            for (std::uint32_t i = 1 + draw(5); i > 0; --i) {
+                const std::uint32_t length = 26 + draw(7);
+                const std::uint32_t mask = ~((1U << (32 - length)) - 1);
+                rule->sources.push_back(
+                    {IpAddress::from_v4((0x0a000000U + draw(256)) & mask), length});
+                const auto first = static_cast<std::uint16_t>(draw(200));
+                rule->source_ports.push_back({first, static_cast<std::uint16_t>(first + draw(9))});
+            }
+            std::ranges::sort(rule->sources);
+            std::ranges::sort(rule->source_ports);
+        }
+        const auto any_pair = [](const auto& x, const auto& y, auto meet) {
+            return std::ranges::any_of(x, [&](const auto& one) {
+                return std::ranges::any_of(y, [&](const auto& other) { return meet(one, other); });
+            });
+        };
+        const bool expected =
+            any_pair(a.sources, b.sources,
+                     [](const IpPrefix& x, const IpPrefix& y) {
+                         return x.contains(y.address) || y.contains(x.address);
+                     }) &&
+            any_pair(a.source_ports, b.source_ports, [](const PortRange& x, const PortRange& y) {
+                return x.first <= y.last && y.first <= x.last;
+            });
+        met += expected ? 1 : 0;
+        ASSERT_EQ(overlap(a, b), expected);
+    }
+    EXPECT_GT(met, 300);
 }
 
 TEST(RuleOverlap, PortRangesMeetAtTheirEnds) {
@@ -62,7 +128,7 @@ TEST(RuleOverlap, EveryFieldMustMeet) {
     a.protocols = {6};
     b.protocols = {17};
     EXPECT_FALSE(overlap(a, b));
-    b.protocols = {17, 6};
+    b.protocols = {6, 17};
     EXPECT_TRUE(overlap(a, b));
     a.sources = {prefix("10.1.1.1")};
     b.sources = {prefix("10.1.1.2")};

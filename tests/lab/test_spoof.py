@@ -47,6 +47,8 @@ class Spoof(testing.DeploymentTestCase):
                 if port["name"] == self.web.name and settings:
                     port["settings"] = settings
             host.agent.apply(content)
+            # What the datapath remembers of the settings before goes a little later.
+            host.appctl("revalidator/wait")
 
     def test_own_addresses_pass(self):
         self.assertTrue(self.arrives(self.web.mac, self.web.ip))

@@ -191,5 +191,37 @@ TEST(Limits, ZonesOfAPort) {
     EXPECT_EQ(set.zone_limits[1].limit, 10U);
 }
 
+// There a packet has a connection before the port's rules have seen it.
+TEST(Limits, NotTheZoneOfItsNat) {
+    policy::PortView port = active_port();
+    port.flow_limit = 10;
+    port.attachments[0].translations = {{{ip("10.1.1.0"), 24},
+                                         false,
+                                         ip("203.0.113.2"),
+                                         ip("203.0.113.2"),
+                                         {{ip("203.0.113.2"), 32}}}};
+    const FlowSet set = compile(port);
+    EXPECT_GT(set.zones.size(), 1U);
+    ASSERT_EQ(set.zone_limits.size(), 1U);
+    EXPECT_EQ(set.zone_limits[0].zone, 5U);
+}
+
+TEST(Guards, OfAVtepPortComeBeforeWhateverItMaySend) {
+    policy::PortView port = active_port();
+    port.vtep = true;
+    const auto guards = [&port] {
+        const FlowSet set = compile(port);
+        return std::ranges::count_if(set.flows, [](const ovs::Flow& flow) {
+            return flow.table == static_cast<unsigned>(Table::Guard) &&
+                   flow.priority > priority::kAnySender;
+        });
+    };
+    EXPECT_EQ(guards(), 0);
+    port.dhcp_guard = true;
+    EXPECT_EQ(guards(), 2);
+    port.router_guard = true;
+    EXPECT_EQ(guards(), 4);
+}
+
 }  // namespace
 }  // namespace hnv::pipeline

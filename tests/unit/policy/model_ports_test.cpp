@@ -339,6 +339,23 @@ TEST_F(ModelPorts, WithTheMacOfAnotherPortOfTheSubnetIsBlocked) {
     EXPECT_EQ(status("twin").state, PortState::Active);
 }
 
+TEST_F(ModelPorts, OfTwoSettingsOfAPortTheFirstCounts) {
+    make_active();
+    policy::PortSettingsSpec settings;
+    settings.name = "sql";
+    settings.dhcp_guard = true;
+    model.put(uuid(80), settings);
+    settings.dhcp_guard = false;
+    model.put(uuid(81), settings);
+    commit();
+    EXPECT_TRUE(port_view("sql")->dhcp_guard);
+    EXPECT_NE(fault(policy::SourceTable::HostPortSettings, 81, FaultKey::PortDuplicate), "");
+    model.remove({policy::SourceTable::HostPortSettings, uuid(80)});
+    commit();
+    EXPECT_FALSE(port_view("sql")->dhcp_guard);
+    EXPECT_TRUE(faults.all().empty());
+}
+
 TEST_F(ModelPorts, RulesComeByLayerDirectionAndPriority) {
     make_active();
     RuleSpec admin = test::rule("sql", Direction::Inbound, RuleAction::Allow, 900);

@@ -154,13 +154,25 @@ pipeline::FlowSet Agent::compile(const policy::ObjectId& object) {
         }
         zone_limits_.want(object, std::move(limits));
     }
-    if (object.kind == policy::ObjectKind::Subnet) {
-        if (const auto row = model_.row_of(object)) {
-            faults_.set(*row, policy::FaultKey::ReplicationLimit,
-                        flows.shortfall.empty() ? std::nullopt : std::optional(flows.shortfall));
-        }
-    }
+    tell_shortfall(object, flows.shortfall);
     return flows;
+}
+
+// At the row that was told last, too: of rules that share a rank it may be another one by now.
+void Agent::tell_shortfall(const policy::ObjectId& object, const std::string& shortfall) {
+    const auto key = object.kind == policy::ObjectKind::Subnet ? policy::FaultKey::ReplicationLimit
+                                                               : policy::FaultKey::RuleLimit;
+    if (const auto told = shortfalls_.find(object); told != shortfalls_.end()) {
+        faults_.set(told->second, key, std::nullopt);
+        shortfalls_.erase(told);
+    }
+    if (shortfall.empty()) {
+        return;
+    }
+    if (const auto row = model_.row_of(object)) {
+        faults_.set(*row, key, shortfall);
+        shortfalls_.emplace(object, *row);
+    }
 }
 
 // Reads the databases into the model, and hears of what is committed from then on.

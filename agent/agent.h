@@ -83,6 +83,7 @@ class Agent final : private ovs::CommitListener {
     void take_carried_addresses();
     void realise();
     [[nodiscard]] pipeline::FlowSet compile(const policy::ObjectId& object);
+    void tell_shortfall(const policy::ObjectId& object, const std::string& shortfall);
     // agent_status.cpp
     void tell();
     void tell_ports();
@@ -120,6 +121,7 @@ class Agent final : private ovs::CommitListener {
     std::unordered_map<Uuid, policy::RowRef> unseen_;
     bool underlay_known_ = false;
     std::map<policy::ObjectId, std::string> refused_;
+    std::map<policy::ObjectId, policy::RowRef> shortfalls_;  // Rows that tell of one.
     // What tell() has to look at.
     bool own_rows_missing_ = false;
     bool endpoints_due_ = true;

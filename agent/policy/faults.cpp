@@ -107,6 +107,7 @@ const char* to_string(FaultKey key) {
         "mirror-target",
         "port-mac-mismatch",
         "ca-outside",
+        "rule-limit",
     };
     static_assert(kNames.size() == kFaultKeys.size());
     return kNames.at(static_cast<std::size_t>(key));

@@ -48,6 +48,7 @@ enum class FaultKey : std::uint8_t {
     MirrorTarget,
     PortMacMismatch,
     CaOutside,
+    RuleLimit,
 };
 inline constexpr std::array kFaultKeys{
     FaultKey::BadAddress,      FaultKey::VsidRange,          FaultKey::VsidDuplicate,
@@ -59,7 +60,7 @@ inline constexpr std::array kFaultKeys{
     FaultKey::UnderlayMtu,     FaultKey::AclEntry,           FaultKey::AclIncomplete,
     FaultKey::AclBinding,      FaultKey::SwitchRejected,     FaultKey::NatPort,
     FaultKey::NatConflict,     FaultKey::MirrorTarget,       FaultKey::BadSetting,
-    FaultKey::PortMacMismatch, FaultKey::CaOutside,
+    FaultKey::PortMacMismatch, FaultKey::CaOutside,          FaultKey::RuleLimit,
 };
 [[nodiscard]] const char* to_string(FaultKey key);
 // The row is in conflict with another that was there before it: which of the two is in force must

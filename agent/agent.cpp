@@ -29,6 +29,15 @@ constexpr const char* kController = "ptcp:6640:127.0.0.1";
 constexpr const char* kControllerTls = "pssl:6640";
 constexpr const char* kDiagnostics = "ptcp:6641:127.0.0.1";
 
+// Of tables that may be large: what is there is in the model.
+[[nodiscard]] std::set<ovs::OvsdbThread::Table> unkept_tables() {
+    return {{"ms_vtep", "Ucast_Macs_Remote"},
+            {"hardware_vtep", "Ucast_Macs_Remote"},
+            {"hardware_vtep", "ACL_entry"},
+            {"ms_firewall", "FW_Rules"},
+            {"ms_service_insertion", "SI_Rule"}};
+}
+
 [[nodiscard]] std::vector<ovs::Remote> remotes_of(const AgentConfig& config) {
     std::vector<ovs::Remote> remotes{{"punix:" + config.run_dir + "/db.sock", false},
                                      {kDiagnostics, true},
@@ -58,10 +67,11 @@ Result<std::unique_ptr<Agent>> Agent::create(AgentConfig config) {
 Agent::Agent(AgentConfig config)
     : config_(std::move(config)),
       model_(neighbours_, faults_),
-      sequences_(server_),
-      writer_(server_),
-      vtep_fault_writer_(server_),
-      fault_writer_(server_),
+      databases_(server_, unkept_tables()),
+      sequences_(databases_),
+      writer_(databases_),
+      vtep_fault_writer_(databases_),
+      fault_writer_(databases_),
       underlay_({config_.ovs_db, config_.bridge, config_.datapath_type, config_.ovs_run_dir}),
       connection_(management_socket(config_), "southbound"),
       southbound_(connection_, [this](const policy::ObjectId& object) { return compile(object); }),
@@ -107,7 +117,7 @@ Status Agent::open() {
     unixctl_ = std::move(*unixctl);
     reports_ = std::make_unique<admin::Reports>(
         admin::Sources{model_, faults_, southbound_, responder_, audit_log_, underlay_, sequences_,
-                       server_, provider_addresses_, refused_, config_.name, config_.bridge,
+                       databases_, provider_addresses_, refused_, config_.name, config_.bridge,
                        config_.ovs_run_dir, config_.version, started_, &zone_limits_});
     add_commands();
     return {};
@@ -178,7 +188,7 @@ void Agent::tell_shortfall(const policy::ObjectId& object, const std::string& sh
 // Reads the databases into the model, and hears of what is committed from then on.
 void Agent::load() {
     late_ = northbound::rows_in_conflict(server_);
-    server_.subscribe(*this);
+    databases_.subscribe(*this);
     const auto late = std::exchange(late_, {});
     const auto read_late = [&](const char* database, const char* table) {
         server_.for_each_row(database, table, [&](const ovs::Row& row) {
@@ -263,6 +273,7 @@ void Agent::on_replaced(std::string_view database) {
 }
 
 void Agent::run() {
+    databases_.start();
     responder_.start();
     audit_log_.start();
     while (!exiting_) {
@@ -274,7 +285,7 @@ void Agent::run() {
 
 void Agent::turn() {
     unixctl_->run();
-    server_.run();
+    databases_.run();
     if (underlay_.run() || !underlay_known_) {
         take_underlay();
     }
@@ -284,7 +295,7 @@ void Agent::turn() {
     tell();
 
     unixctl_->wait();
-    server_.wait();
+    databases_.wait();
     underlay_.wait();
     southbound_.wait();
     drops_.wait();

@@ -5,8 +5,9 @@
 //       │                  underlay                  │ confirmed
 //       └──── status, faults, cur_cfg ◀──────────────┘
 //
-// One turn of the loop takes what has come in through all of it. The responder and the audit log
-// are beside it, in threads of their own, and share only the tables that they look things up in.
+// One turn of the loop takes what has come in through all of it. Beside it, in threads of their
+// own: the OVSDB server, which hands over what was committed; the responder and the audit log,
+// which share only the tables that they look things up in.
 #pragma once
 
 #include <chrono>
@@ -29,6 +30,7 @@
 #include "northbound/vtep_fault_writer.h"
 #include "ovs-integration/openflow_connection.h"
 #include "ovs-integration/ovsdb_server.h"
+#include "ovs-integration/ovsdb_thread.h"
 #include "ovs-integration/unixctl_server.h"
 #include "pipeline/flow_set.h"
 #include "policy/model.h"
@@ -97,7 +99,8 @@ class Agent final : private ovs::CommitListener {
     policy::NeighbourTable neighbours_;
     policy::PortNames port_names_;
     policy::Model model_;
-    ovs::OvsdbServer server_;
+    ovs::OvsdbServer server_;  // The thread's, once that runs.
+    ovs::OvsdbThread databases_;
     northbound::Sequences sequences_;
     northbound::StatusWriter writer_;
     northbound::VtepFaultWriter vtep_fault_writer_;

@@ -104,9 +104,12 @@ void Agent::give_back_memory() {
 
 void Agent::tell() {
     take_verdicts();
+    if (!databases_.settled()) {
+        return;  // Its rows are not yet as they were written; hearing of them wakes us.
+    }
     const std::int64_t now = ovs::now_msec();
     if (std::exchange(own_rows_missing_, false)) {
-        northbound::ensure_own_rows(server_, config_.name);
+        northbound::ensure_own_rows(databases_, config_.name);
     }
     // Of an agent that restarts nothing is told before it can be true: until then all ports would
     // seem unplugged, and their endpoints and faults gone.

@@ -7,10 +7,6 @@
 // __wrap_ functions below in their places (--wrap, given by this folder's CMake target).
 //
 // The hooks only copy: rows go into a queue, which the server empties when nothing is half done.
-// Copies are cheap, since libovsdb shares a cell's contents between copies.
-//
-// Invariant: a queued row's table exists. Hence rows are dropped before their database's tables
-// are, in the pre-replace hook and in unfollow().
 #include "bitmap.h"
 #include "openvswitch/list.h"
 #include "openvswitch/shash.h"
@@ -30,13 +26,12 @@ struct entry {
     struct ovs_list node;  // In hnv_ovsdb_journal's 'entries'.
     enum hnv_ovsdb_event_kind kind;
     struct ovsdb* db;
-    struct ovsdb_row* before;  // Owned.
-    struct ovsdb_row* after;   // Owned.
+    struct hnv_ovsdb_row* before;  // Owned.
+    struct hnv_ovsdb_row* after;   // Owned.
 };
 
 struct hnv_ovsdb_journal {
     struct ovs_list entries;
-    struct entry* taken;  // The last one handed out, until the next call.
 };
 
 // Which journal follows which database. The hooks get no context of ours, so this is static; there
@@ -59,15 +54,8 @@ static struct follower* find_follower(const struct ovsdb* db) {
 }
 
 static void entry_destroy(struct entry* entry) {
-    if (!entry) {
-        return;
-    }
-    if (entry->before) {
-        ovsdb_row_destroy(entry->before);
-    }
-    if (entry->after) {
-        ovsdb_row_destroy(entry->after);
-    }
+    hnv_ovsdb_row_unref(entry->before);
+    hnv_ovsdb_row_unref(entry->after);
     free(entry);
 }
 
@@ -80,11 +68,6 @@ static struct entry* append(struct hnv_ovsdb_journal* journal, enum hnv_ovsdb_ev
     return entry;
 }
 
-static void release_taken(struct hnv_ovsdb_journal* journal) {
-    entry_destroy(journal->taken);
-    journal->taken = NULL;
-}
-
 static bool record_row(const struct ovsdb_row* before, const struct ovsdb_row* after,
                        const unsigned long int* changed, void* follower_) {
     struct follower* follower = follower_;
@@ -93,8 +76,8 @@ static bool record_row(const struct ovsdb_row* before, const struct ovsdb_row* a
         return true;  // Drawn into the transaction by a reference count alone.
     }
     struct entry* entry = append(follower->journal, HNV_OVSDB_EVENT_ROW, follower->db);
-    entry->before = before ? ovsdb_row_datum_clone(before) : NULL;
-    entry->after = after ? ovsdb_row_datum_clone(after) : NULL;
+    entry->before = before ? hnv_ovsdb_row_copy(before) : NULL;
+    entry->after = after ? hnv_ovsdb_row_copy(after) : NULL;
     return true;
 }
 
@@ -127,7 +110,6 @@ struct hnv_ovsdb_journal* hnv_ovsdb_journal_create(void) {
 
 void hnv_ovsdb_journal_destroy(struct hnv_ovsdb_journal* journal) {
     if (journal) {
-        release_taken(journal);
         ovs_assert(ovs_list_is_empty(&journal->entries));
         free(journal);
     }
@@ -152,7 +134,6 @@ void hnv_ovsdb_journal_unfollow(struct hnv_ovsdb_journal* journal, struct ovsdb*
 }
 
 void hnv_ovsdb_journal_discard(struct hnv_ovsdb_journal* journal, const struct ovsdb* db) {
-    release_taken(journal);
     struct entry* entry;
     LIST_FOR_EACH_SAFE(entry, node, &journal->entries) {
         if (entry->db == db) {
@@ -167,15 +148,14 @@ bool hnv_ovsdb_journal_is_empty(const struct hnv_ovsdb_journal* journal) {
 }
 
 bool hnv_ovsdb_journal_take(struct hnv_ovsdb_journal* journal, struct hnv_ovsdb_event* event) {
-    release_taken(journal);
     if (ovs_list_is_empty(&journal->entries)) {
         return false;
     }
     struct entry* entry = CONTAINER_OF(ovs_list_pop_front(&journal->entries), struct entry, node);
-    journal->taken = entry;
     event->kind = entry->kind;
     event->db = entry->db;
     event->before = entry->before;
     event->after = entry->after;
+    free(entry);
     return true;
 }

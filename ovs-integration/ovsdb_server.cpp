@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "ovs-integration/event_loop.h"
+#include "ovs-integration/log.h"
 #include "ovs-integration/ovsdb_shim.h"
 #include "schema/schemas_embedded.h"
 
@@ -28,23 +29,6 @@ Status to_status(char* message) {
 
 const char* null_if_empty(const std::string& text) { return text.empty() ? nullptr : text.c_str(); }
 
-Uuid atom_uuid(const void* atoms, std::size_t i) {
-    Uuid uuid;
-    hnv_ovsdb_atom_uuid(atoms, i, uuid.parts.data());
-    return uuid;
-}
-
-// One value for each element of a set, or for each pair of a map.
-template <typename Make>
-auto collect(const hnv_ovsdb_cell& cell, Make make) {
-    std::vector<decltype(make(std::size_t{0}))> out;
-    out.reserve(cell.n);
-    for (std::size_t i = 0; i < cell.n; ++i) {
-        out.push_back(make(i));
-    }
-    return out;
-}
-
 struct DestroyServer {
     void operator()(ovsdb_jsonrpc_server* server) const { hnv_ovsdb_server_destroy(server); }
 };
@@ -53,72 +37,6 @@ struct DestroyJournal {
 };
 
 }  // namespace
-
-Uuid Row::uuid() const {
-    Uuid uuid;
-    hnv_ovsdb_row_uuid(row_, uuid.parts.data());
-    return uuid;
-}
-
-std::string_view Row::string(const char* column) const {
-    const auto cell = hnv_ovsdb_row_cell(row_, column, HNV_OVSDB_STRING, HNV_OVSDB_NONE);
-    return cell.n == 0 ? std::string_view() : hnv_ovsdb_atom_string(cell.keys, 0);
-}
-
-std::optional<std::int64_t> Row::integer(const char* column) const {
-    const auto cell = hnv_ovsdb_row_cell(row_, column, HNV_OVSDB_INTEGER, HNV_OVSDB_NONE);
-    return cell.n == 0 ? std::nullopt : std::optional(hnv_ovsdb_atom_integer(cell.keys, 0));
-}
-
-bool Row::boolean(const char* column) const {
-    const auto cell = hnv_ovsdb_row_cell(row_, column, HNV_OVSDB_BOOLEAN, HNV_OVSDB_NONE);
-    return cell.n != 0 && hnv_ovsdb_atom_boolean(cell.keys, 0);
-}
-
-std::optional<Uuid> Row::reference(const char* column) const {
-    const auto cell = hnv_ovsdb_row_cell(row_, column, HNV_OVSDB_UUID, HNV_OVSDB_NONE);
-    return cell.n == 0 ? std::nullopt : std::optional(atom_uuid(cell.keys, 0));
-}
-
-std::vector<std::string_view> Row::strings(const char* column) const {
-    const auto cell = hnv_ovsdb_row_cell(row_, column, HNV_OVSDB_STRING, HNV_OVSDB_NONE);
-    return collect(
-        cell, [&](std::size_t i) { return std::string_view(hnv_ovsdb_atom_string(cell.keys, i)); });
-}
-
-std::vector<std::int64_t> Row::integers(const char* column) const {
-    const auto cell = hnv_ovsdb_row_cell(row_, column, HNV_OVSDB_INTEGER, HNV_OVSDB_NONE);
-    return collect(cell, [&](std::size_t i) { return hnv_ovsdb_atom_integer(cell.keys, i); });
-}
-
-std::vector<Uuid> Row::references(const char* column) const {
-    const auto cell = hnv_ovsdb_row_cell(row_, column, HNV_OVSDB_UUID, HNV_OVSDB_NONE);
-    return collect(cell, [&](std::size_t i) { return atom_uuid(cell.keys, i); });
-}
-
-std::vector<std::pair<std::string_view, std::string_view>> Row::string_map(
-    const char* column) const {
-    const auto cell = hnv_ovsdb_row_cell(row_, column, HNV_OVSDB_STRING, HNV_OVSDB_STRING);
-    return collect(cell, [&](std::size_t i) {
-        return std::pair(std::string_view(hnv_ovsdb_atom_string(cell.keys, i)),
-                         std::string_view(hnv_ovsdb_atom_string(cell.values, i)));
-    });
-}
-
-std::vector<std::pair<std::string_view, Uuid>> Row::reference_map(const char* column) const {
-    const auto cell = hnv_ovsdb_row_cell(row_, column, HNV_OVSDB_STRING, HNV_OVSDB_UUID);
-    return collect(cell, [&](std::size_t i) {
-        return std::pair(std::string_view(hnv_ovsdb_atom_string(cell.keys, i)),
-                         atom_uuid(cell.values, i));
-    });
-}
-
-std::vector<std::pair<std::int64_t, Uuid>> Row::integer_reference_map(const char* column) const {
-    const auto cell = hnv_ovsdb_row_cell(row_, column, HNV_OVSDB_INTEGER, HNV_OVSDB_UUID);
-    return collect(cell, [&](std::size_t i) {
-        return std::pair(hnv_ovsdb_atom_integer(cell.keys, i), atom_uuid(cell.values, i));
-    });
-}
 
 struct OvsdbServer::Impl {
     Impl();
@@ -209,11 +127,11 @@ void OvsdbServer::Impl::deliver_contents(const ovsdb* db) {
     while ((table = hnv_ovsdb_next_table(db, table)) != nullptr) {
         const ovsdb_row* row = nullptr;
         while ((row = hnv_ovsdb_next_row(table, row)) != nullptr) {
-            const Row view(row);
-            listener->on_row(name, RowChange{.table = hnv_ovsdb_table_name(table),
-                                             .uuid = view.uuid(),
+            const Row copy(hnv_ovsdb_row_copy(row));
+            listener->on_row(name, RowChange{.table = copy.table(),
+                                             .uuid = copy.uuid(),
                                              .before = std::nullopt,
-                                             .after = view});
+                                             .after = copy});
         }
     }
     listener->on_commit(name);
@@ -223,17 +141,16 @@ void OvsdbServer::Impl::deliver_event(const hnv_ovsdb_event& event) {
     const std::string_view name = hnv_ovsdb_name(event.db);
     switch (event.kind) {
         case HNV_OVSDB_EVENT_ROW: {
-            const ovsdb_row* row = event.after != nullptr ? event.after : event.before;
-            RowChange change{.table = hnv_ovsdb_row_table_name(row),
-                             .uuid = Row(row).uuid(),
-                             .before = std::nullopt,
-                             .after = std::nullopt};
+            RowChange change;
             if (event.before != nullptr) {
-                change.before = Row(event.before);
+                change.before.emplace(event.before);
             }
             if (event.after != nullptr) {
-                change.after = Row(event.after);
+                change.after.emplace(event.after);
             }
+            const Row& row = change.after ? *change.after : *change.before;
+            change.table = row.table();
+            change.uuid = row.uuid();
             listener->on_row(name, change);
             return;
         }
@@ -324,6 +241,8 @@ void OvsdbServer::run() {
     impl_->deliver();
 }
 
+void OvsdbServer::deliver() { impl_->deliver(); }
+
 void OvsdbServer::wait() {
     hnv_ovsdb_server_wait(impl_->server.get());
     for (ovsdb* db : impl_->dbs) {
@@ -347,6 +266,13 @@ Status OvsdbServer::write(std::string_view database, const std::string& operatio
     return status ? status : Status(status.error().with_context(database));
 }
 
+void OvsdbServer::post(std::string_view database, const std::string& operations_json,
+                       const std::string& what) {
+    if (const Status status = write(database, operations_json); !status) {
+        log::error("databases", what + " not written: " + status.error().message());
+    }
+}
+
 Status OvsdbServer::compact(std::string_view database) {
     ovsdb* db = impl_->find(database);
     if (db == nullptr) {
@@ -365,7 +291,7 @@ void OvsdbServer::for_each_row(std::string_view database, std::string_view table
     }
     const ovsdb_row* row = nullptr;
     while ((row = hnv_ovsdb_next_row(found, row)) != nullptr) {
-        visit(Row(row));
+        visit(Row(hnv_ovsdb_row_copy(row)));
     }
 }
 

@@ -6,7 +6,8 @@
 // commit hook: ovsdb_journal.c puts one in at link time and queues what is committed until the next
 // run(), which hands it to the listener when nothing is half done.
 //
-// Thread: everything here belongs to one thread, the one whose poll loop calls run() and wait().
+// Thread: everything here belongs to one thread, the one whose poll loop calls run() and wait(); in
+// the agent that is a thread of the server's own (ovsdb_thread.h).
 #pragma once
 
 #include <cstdint>
@@ -18,45 +19,16 @@
 #include <utility>
 #include <vector>
 
+#include "ovs-integration/databases.h"
 #include "ovs-integration/result.h"
+#include "ovs-integration/row.h"
 #include "ovs-integration/uuid.h"
-
-struct ovsdb_row;  // Opaque here; libovsdb's.
 
 namespace hnv::ovs {
 
-// A row as it stood before or after a commit. A borrowed view: valid only inside the callback that
-// received it. A column that the row's table does not have, or one of another type, reads as empty:
-// a client may convert a database under us, and that must not end the agent.
-class Row {
-  public:
-    explicit Row(const ovsdb_row* row) : row_(row) {}
-
-    [[nodiscard]] Uuid uuid() const;
-    // Scalars and optionals: the first atom, or empty / nullopt.
-    [[nodiscard]] std::string_view string(const char* column) const;
-    [[nodiscard]] std::optional<std::int64_t> integer(const char* column) const;
-    [[nodiscard]] bool boolean(const char* column) const;
-    [[nodiscard]] std::optional<Uuid> reference(const char* column) const;
-    // Sets.
-    [[nodiscard]] std::vector<std::string_view> strings(const char* column) const;
-    [[nodiscard]] std::vector<std::int64_t> integers(const char* column) const;
-    [[nodiscard]] std::vector<Uuid> references(const char* column) const;
-    // Maps, in key order.
-    [[nodiscard]] std::vector<std::pair<std::string_view, std::string_view>> string_map(
-        const char* column) const;
-    [[nodiscard]] std::vector<std::pair<std::string_view, Uuid>> reference_map(
-        const char* column) const;
-    [[nodiscard]] std::vector<std::pair<std::int64_t, Uuid>> integer_reference_map(
-        const char* column) const;
-
-  private:
-    const ovsdb_row* row_;
-};
-
 // One row of one committed transaction. Insert: no before. Delete: no after.
 struct RowChange {
-    std::string_view table;
+    std::string_view table;  // Of the row, and alive as long.
     Uuid uuid;
     std::optional<Row> before;
     std::optional<Row> after;
@@ -88,15 +60,10 @@ struct TlsFiles {
     std::string ca_certificate;
 };
 
-struct DatabaseInfo {
-    std::string name;
-    std::string version;
-};
-
-class OvsdbServer {
+class OvsdbServer final : public Databases {
   public:
     OvsdbServer();
-    ~OvsdbServer();
+    ~OvsdbServer() override;
     OvsdbServer(const OvsdbServer&) = delete;
     OvsdbServer& operator=(const OvsdbServer&) = delete;
 
@@ -113,18 +80,24 @@ class OvsdbServer {
     // Replaces the set of remotes. Errors (an address in use, a bad target) are logged, kept in
     // remote_error() and tried again at each run().
     void set_remotes(std::vector<Remote> remotes);
-    [[nodiscard]] std::string remote_error() const;
+    [[nodiscard]] std::string remote_error() const override;
     void set_tls(const TlsFiles& files);
 
     // One turn: remotes, client sessions, triggers, storage, compaction when due, Manager status,
     // the _Server database; then the listener.
     void run();
     void wait();
+    // The last part of run(): the listener hears of what was committed.
+    void deliver();
 
     // Executes RFC 7047 operations ("[{\"op\":\"insert\",...},...]", without the database name) as
     // one transaction of the agent's own. The listener hears of it like of any other. On any
     // operation's error nothing is committed and the error says which operation and why.
     [[nodiscard]] Status write(std::string_view database, const std::string& operations_json);
+
+    // write(), of which nobody waits for the outcome.
+    void post(std::string_view database, const std::string& operations_json,
+              const std::string& what) override;
 
     // Rewrites a database's log file so that it holds nothing but the present contents. run() does
     // so by itself when the file has grown much; this is for the person who asks for it.
@@ -132,10 +105,9 @@ class OvsdbServer {
 
     // Calls `visit` for each row of a table as it stands now. `visit` must not write().
     void for_each_row(std::string_view database, std::string_view table,
-                      const std::function<void(const Row&)>& visit) const;
+                      const std::function<void(const Row&)>& visit) const override;
 
-    // The public databases in the order in which they were opened.
-    [[nodiscard]] std::vector<DatabaseInfo> databases() const;
+    [[nodiscard]] std::vector<DatabaseInfo> databases() const override;
 
   private:
     struct Impl;

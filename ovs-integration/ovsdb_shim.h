@@ -88,15 +88,20 @@ void hnv_ovsdb_publish(struct ovsdb* server_db, struct ovsdb* const* dbs, size_t
 
 // -- ovsdb_row.c: reading tables, rows, cells -----------------------------------------------------
 
+// A copy of a row as it stood: immutable, independent of its database, readable by any thread.
+struct hnv_ovsdb_row;
+
 enum hnv_ovsdb_type {
     HNV_OVSDB_NONE,  // As a value's type: the column is no map.
     HNV_OVSDB_INTEGER,
+    HNV_OVSDB_REAL,
     HNV_OVSDB_BOOLEAN,
     HNV_OVSDB_STRING,
     HNV_OVSDB_UUID,
 };
 
-// A column's contents in one row: 'n' keys, in order, and for a map as many values.
+// A column's contents in one row: 'n' keys, in order, and for a map as many values. It lives as
+// long as the row.
 struct hnv_ovsdb_cell {
     size_t n;
     const void* keys;
@@ -111,12 +116,17 @@ const struct ovsdb_row* hnv_ovsdb_next_row(const struct ovsdb_table* table,
                                            const struct ovsdb_row* previous);
 // NULL if there is no such table.
 const struct ovsdb_table* hnv_ovsdb_find_table(const struct ovsdb* db, const char* name);
-const char* hnv_ovsdb_table_name(const struct ovsdb_table* table);
-const char* hnv_ovsdb_row_table_name(const struct ovsdb_row* row);
 
-void hnv_ovsdb_row_uuid(const struct ovsdb_row* row, uint32_t uuid[4]);
+// The copy has one owner, who takes others in by ref; the last unref frees it. Copying is for the
+// server's thread, the rest for any.
+struct hnv_ovsdb_row* hnv_ovsdb_row_copy(const struct ovsdb_row* row);
+void hnv_ovsdb_row_ref(struct hnv_ovsdb_row* row);
+void hnv_ovsdb_row_unref(struct hnv_ovsdb_row* row);
+
+const char* hnv_ovsdb_row_table_name(const struct hnv_ovsdb_row* row);
+void hnv_ovsdb_row_uuid(const struct hnv_ovsdb_row* row, uint32_t uuid[4]);
 // An empty cell if the table has no such column or the column is of another type.
-struct hnv_ovsdb_cell hnv_ovsdb_row_cell(const struct ovsdb_row* row, const char* column,
+struct hnv_ovsdb_cell hnv_ovsdb_row_cell(const struct hnv_ovsdb_row* row, const char* column,
                                          enum hnv_ovsdb_type key, enum hnv_ovsdb_type value);
 
 // The i-th of a cell's keys or values; the type is the one that the cell was asked for.
@@ -140,8 +150,8 @@ enum hnv_ovsdb_event_kind {
 struct hnv_ovsdb_event {
     enum hnv_ovsdb_event_kind kind;
     struct ovsdb* db;
-    const struct ovsdb_row* before;  // NULL: inserted. Rows only.
-    const struct ovsdb_row* after;   // NULL: deleted. Rows only.
+    struct hnv_ovsdb_row* before;  // NULL: inserted. Rows only.
+    struct hnv_ovsdb_row* after;   // NULL: deleted. Rows only.
 };
 
 struct hnv_ovsdb_journal* hnv_ovsdb_journal_create(void);
@@ -155,8 +165,7 @@ void hnv_ovsdb_journal_unfollow(struct hnv_ovsdb_journal* journal, struct ovsdb*
 void hnv_ovsdb_journal_discard(struct hnv_ovsdb_journal* journal, const struct ovsdb* db);
 
 bool hnv_ovsdb_journal_is_empty(const struct hnv_ovsdb_journal* journal);
-// Takes the oldest event; false if there is none. Its rows live until the next call of any of the
-// journal's functions.
+// Takes the oldest event, and its rows, which the caller has to unref; false if there is none.
 bool hnv_ovsdb_journal_take(struct hnv_ovsdb_journal* journal, struct hnv_ovsdb_event* event);
 
 #ifdef __cplusplus

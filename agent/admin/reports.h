@@ -32,7 +32,7 @@ struct Sources {
     const audit::AuditLog& audit_log;
     const underlay::Underlay& underlay;
     const northbound::Sequences& sequences;
-    const ovs::OvsdbServer& server;
+    const ovs::Databases& server;
     const std::vector<northbound::ProviderAddressStatus>& provider_addresses;
     // What the switch refused of objects that no row stands for.
     const std::map<policy::ObjectId, std::string>& refused;

@@ -6,7 +6,7 @@
 
 namespace hnv::northbound {
 
-std::unordered_set<Uuid> rows_in_conflict(const ovs::OvsdbServer& server) {
+std::unordered_set<Uuid> rows_in_conflict(const ovs::Databases& server) {
     using policy::FaultKey;
     std::unordered_set<Uuid> rows;
     server.for_each_row("hnv_host", "Fault", [&rows](const ovs::Row& fault) {

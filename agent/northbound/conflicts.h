@@ -6,11 +6,11 @@
 
 #include <unordered_set>
 
-#include "ovs-integration/ovsdb_server.h"
+#include "ovs-integration/databases.h"
 
 namespace hnv::northbound {
 
 // The rows that a Fault row of hnv_host calls second.
-[[nodiscard]] std::unordered_set<Uuid> rows_in_conflict(const ovs::OvsdbServer& server);
+[[nodiscard]] std::unordered_set<Uuid> rows_in_conflict(const ovs::Databases& server);
 
 }  // namespace hnv::northbound

@@ -14,7 +14,7 @@ namespace hnv::northbound {
 
 class FaultWriter {
   public:
-    explicit FaultWriter(ovs::OvsdbServer& server) : server_(server) {}
+    explicit FaultWriter(ovs::Databases& server) : server_(server) {}
 
     // Takes the changes of `faults` and writes them. The first time the rows that an earlier life
     // of the agent left are taken over: a fault that still stands keeps its time.
@@ -31,7 +31,7 @@ class FaultWriter {
     void reconcile(const policy::Faults& faults);
     void insert(const policy::Faults::Id& id, const std::string& message, Operations& operations);
 
-    ovs::OvsdbServer& server_;
+    ovs::Databases& server_;
     std::map<policy::Faults::Id, Uuid> rows_;
     std::map<Uuid, Wanted> wanted_;  // The rows that there should be.
     bool disturbed_ = true;          // The rows may not be what they should be.

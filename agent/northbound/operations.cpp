@@ -2,8 +2,6 @@
 
 #include <json/writer.h>
 
-#include "ovs-integration/log.h"
-
 namespace hnv::northbound {
 
 namespace {
@@ -105,15 +103,11 @@ void Operations::mutate_set(const char* mutator, const std::string& table, const
     operations_.append(mutate);
 }
 
-void Operations::commit(ovs::OvsdbServer& server, std::string_view database,
+void Operations::commit(ovs::Databases& server, std::string_view database,
                         const std::string& what) {
     Json::StreamWriterBuilder compact;
     compact["indentation"] = "";
-    const Status status = server.write(database, Json::writeString(compact, operations_));
-    if (!status) {
-        log::error("northbound", what + " in " + std::string(database) +
-                                     " not written: " + status.error().message());
-    }
+    server.post(database, Json::writeString(compact, operations_), what);
     operations_ = Json::Value(Json::arrayValue);
 }
 

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "ovs-integration/ovsdb_server.h"
+#include "ovs-integration/databases.h"
 
 namespace hnv::northbound {
 
@@ -35,7 +35,7 @@ class Operations {
 
     [[nodiscard]] bool empty() const { return operations_.empty(); }
     // Executes them; a failure is logged with `what` they were for.
-    void commit(ovs::OvsdbServer& server, std::string_view database, const std::string& what);
+    void commit(ovs::Databases& server, std::string_view database, const std::string& what);
 
   private:
     void mutate_set(const char* mutator, const std::string& table, const Uuid& row,

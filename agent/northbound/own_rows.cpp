@@ -6,7 +6,7 @@ namespace hnv::northbound {
 
 namespace {
 
-void ensure_switch(ovs::OvsdbServer& server, const char* database, const std::string& host_name) {
+void ensure_switch(ovs::Databases& server, const char* database, const std::string& host_name) {
     Operations operations;
     const auto global = first_row(server, database, "Global");
     const auto physical_switch = first_row(server, database, "Physical_Switch");
@@ -27,8 +27,7 @@ void ensure_switch(ovs::OvsdbServer& server, const char* database, const std::st
     operations.commit(server, database, "the rows of this host");
 }
 
-void ensure_single(ovs::OvsdbServer& server, const std::string& database,
-                   const std::string& table) {
+void ensure_single(ovs::Databases& server, const std::string& database, const std::string& table) {
     if (!first_row(server, database, table)) {
         Operations operations;
         operations.insert(table, Json::Value(Json::objectValue));
@@ -38,7 +37,7 @@ void ensure_single(ovs::OvsdbServer& server, const std::string& database,
 
 }  // namespace
 
-std::optional<Uuid> first_row(const ovs::OvsdbServer& server, std::string_view database,
+std::optional<Uuid> first_row(const ovs::Databases& server, std::string_view database,
                               std::string_view table) {
     std::optional<Uuid> uuid;
     server.for_each_row(database, table, [&uuid](const ovs::Row& row) {
@@ -49,7 +48,7 @@ std::optional<Uuid> first_row(const ovs::OvsdbServer& server, std::string_view d
     return uuid;
 }
 
-void ensure_own_rows(ovs::OvsdbServer& server, const std::string& host_name) {
+void ensure_own_rows(ovs::Databases& server, const std::string& host_name) {
     for (const char* database : {"ms_vtep", "hardware_vtep"}) {
         ensure_switch(server, database, host_name);
     }

@@ -6,15 +6,15 @@
 #include <string>
 #include <string_view>
 
-#include "ovs-integration/ovsdb_server.h"
+#include "ovs-integration/databases.h"
 
 namespace hnv::northbound {
 
 // Makes what is missing, and gives the Physical_Switch its name.
-void ensure_own_rows(ovs::OvsdbServer& server, const std::string& host_name);
+void ensure_own_rows(ovs::Databases& server, const std::string& host_name);
 
 // The row of a table that has one; nothing when a client has deleted it.
-[[nodiscard]] std::optional<Uuid> first_row(const ovs::OvsdbServer& server,
-                                            std::string_view database, std::string_view table);
+[[nodiscard]] std::optional<Uuid> first_row(const ovs::Databases& server, std::string_view database,
+                                            std::string_view table);
 
 }  // namespace hnv::northbound

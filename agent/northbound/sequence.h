@@ -18,7 +18,7 @@ struct SequenceStatus {
 
 class Sequences {
   public:
-    explicit Sequences(ovs::OvsdbServer& server) : server_(server) {}
+    explicit Sequences(ovs::Databases& server) : server_(server) {}
 
     // A transaction brought this row.
     void on_row(std::string_view database, const SequenceRow& row);
@@ -36,7 +36,7 @@ class Sequences {
         std::uint64_t number = 0;  // 0: not applied yet.
     };
 
-    ovs::OvsdbServer& server_;
+    ovs::Databases& server_;
     std::map<std::string, Sequence, std::less<>> sequences_;
 };
 

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "ovs-integration/ovsdb_server.h"
+#include "ovs-integration/databases.h"
 #include "policy/model.h"
 
 namespace hnv::northbound {
@@ -28,7 +28,7 @@ struct ProviderAddressStatus {
 
 class StatusWriter {
   public:
-    explicit StatusWriter(ovs::OvsdbServer& server) : server_(server) {}
+    explicit StatusWriter(ovs::Databases& server) : server_(server) {}
 
     // Physical_Port.status of the ports given; a port without a row gets one.
     void write_ports(const std::vector<policy::PortStatus>& changed);
@@ -40,7 +40,7 @@ class StatusWriter {
     void write_host(const std::vector<std::pair<std::string, std::string>>& status);
 
   private:
-    ovs::OvsdbServer& server_;
+    ovs::Databases& server_;
 };
 
 }  // namespace hnv::northbound

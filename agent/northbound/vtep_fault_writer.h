@@ -11,14 +11,14 @@
 #include <set>
 #include <string>
 
-#include "ovs-integration/ovsdb_server.h"
+#include "ovs-integration/databases.h"
 #include "policy/faults.h"
 
 namespace hnv::northbound {
 
 class VtepFaultWriter {
   public:
-    explicit VtepFaultWriter(ovs::OvsdbServer& server) : server_(server) {}
+    explicit VtepFaultWriter(ovs::Databases& server) : server_(server) {}
 
     // Makes the columns say what stands now.
     void write(const policy::Faults& faults);
@@ -26,7 +26,7 @@ class VtepFaultWriter {
   private:
     using Told = std::map<policy::RowRef, std::set<std::string>>;
 
-    ovs::OvsdbServer& server_;
+    ovs::Databases& server_;
     Told told_;  // The columns are ephemeral: empty at the start.
 };
 

@@ -149,10 +149,34 @@ void Agent::add_commands() {
         audit_log_.reopen();
         return std::string();
     });
+    // As ovsdb-server has it; the answer says that it was started.
+    unixctl_->add_later(
+        "ovsdb-server/compact", "[DATABASE]", 1,
+        [this](const std::vector<std::string>& arguments, const ovs::UnixctlServer::Reply& reply) {
+            reply(compact(arguments.empty() ? std::nullopt : std::optional(arguments.front())));
+        });
     unixctl_->add("exit", [this]() -> Result<std::string> {
         exiting_ = true;
         return std::string();
     });
+}
+
+Result<std::string> Agent::compact(const std::optional<std::string>& database) {
+    bool known = false;
+    for (const ovs::DatabaseInfo& each : databases_.databases()) {
+        if (database && *database != each.name) {
+            continue;
+        }
+        known = true;
+        databases_.call([name = each.name](ovs::OvsdbServer& server) {
+            const Status started = server.compacting(name) ? Status() : server.compact(name);
+            if (!started) {
+                log::error(kModule, name + " not compacted: " + started.error().message());
+            }
+        });
+    }
+    return known ? Result<std::string>(std::string())
+                 : Error("no database named " + database.value_or(""));
 }
 
 pipeline::FlowSet Agent::compile(const policy::ObjectId& object) {

@@ -70,6 +70,7 @@ class Agent final : private ovs::CommitListener {
     explicit Agent(AgentConfig config);
     [[nodiscard]] Status open();
     void add_commands();
+    [[nodiscard]] Result<std::string> compact(const std::optional<std::string>& database);
 
     void load();
     void on_row(std::string_view database, const ovs::RowChange& change) override;
@@ -89,6 +90,7 @@ class Agent final : private ovs::CommitListener {
     // agent_status.cpp
     void tell();
     void tell_ports();
+    [[nodiscard]] bool take_storage();
     void give_back_memory();
     void take_provider_addresses();
     void take_verdicts();
@@ -132,6 +134,7 @@ class Agent final : private ovs::CommitListener {
     bool trim_due_ = false;
     bool tell_all_ = true;  // The agent's own rows may not be what they should be.
     bool status_due_ = true;
+    bool writable_ = true;  // The databases took what they were told last.
     std::int64_t next_status_ = 0;
     // What Host.status tells of the audit log, and when that is looked at again.
     audit::Counters audited_;

@@ -94,6 +94,23 @@ void Agent::tell_ports() {
     writer_.write_provider_addresses(provider_addresses_);
 }
 
+// What could not be written while the disk was full is written once it can be: true, and the rest
+// is told when that has come back.
+bool Agent::take_storage() {
+    const bool writable = databases_.storage_problem().empty();
+    status_due_ |= std::exchange(writable_, writable) != writable;
+    if (!writable || !databases_.take_lost_posts()) {
+        return false;
+    }
+    tell_all_ = endpoints_due_ = own_rows_missing_ = true;
+    std::vector<policy::PortStatus> ports;
+    model_.for_each_port([&ports](const policy::PortStatus& port) { ports.push_back(port); });
+    writer_.write_ports(ports);
+    fault_writer_.write_again();
+    sequences_.write_again();
+    return !databases_.settled();
+}
+
 // Once a load has been worked off: the C library keeps what was freed unless it is asked.
 void Agent::give_back_memory() {
     if (trim_due_ && southbound_.state() == southbound::State::Idle) {
@@ -106,6 +123,9 @@ void Agent::tell() {
     take_verdicts();
     if (!databases_.settled()) {
         return;  // Its rows are not yet as they were written; hearing of them wakes us.
+    }
+    if (take_storage()) {
+        return;
     }
     const std::int64_t now = ovs::now_msec();
     if (std::exchange(own_rows_missing_, false)) {

@@ -34,6 +34,8 @@ class Databases {
     [[nodiscard]] virtual std::vector<DatabaseInfo> databases() const = 0;
     // What is wrong with the remotes, one a line; empty: nothing.
     [[nodiscard]] virtual std::string remote_error() const = 0;
+    // Why transactions can't be written to disk at present, and what to do; empty if they can.
+    [[nodiscard]] virtual std::string storage_problem() const = 0;
 };
 
 }  // namespace hnv::ovs

@@ -61,6 +61,7 @@ struct OvsdbServer::Impl {
     CommitListener* listener = nullptr;
     bool delivering = false;   // In a listener's callback: the rows it holds must stay.
     bool publish_due = false;  // _Server does not yet say what is.
+    bool lost_posts = false;
 
     std::vector<Remote> remotes;
     std::vector<hnv_ovsdb_remote> remote_views;  // Views into `remotes`.
@@ -268,8 +269,14 @@ Status OvsdbServer::write(std::string_view database, const std::string& operatio
 
 void OvsdbServer::post(std::string_view database, const std::string& operations_json,
                        const std::string& what) {
-    if (const Status status = write(database, operations_json); !status) {
+    const Status status = write(database, operations_json);
+    if (status) {
+        return;
+    }
+    if (storage_problem().empty()) {
         log::error("databases", what + " not written: " + status.error().message());
+    } else {
+        impl_->lost_posts = true;  // The log has the problem, and what to do.
     }
 }
 
@@ -279,6 +286,22 @@ Status OvsdbServer::compact(std::string_view database) {
         return Error("no database named " + std::string(database));
     }
     return to_status(hnv_ovsdb_compact(db));
+}
+
+bool OvsdbServer::compacting(std::string_view database) const {
+    const ovsdb* db = impl_->find(database);
+    return db != nullptr && hnv_ovsdb_compacting(db);
+}
+
+bool OvsdbServer::take_lost_posts() { return std::exchange(impl_->lost_posts, false); }
+
+std::string OvsdbServer::storage_problem() const {
+    for (const ovsdb* db : impl_->dbs) {
+        if (const char* problem = hnv_ovsdb_problem(db)) {
+            return problem;
+        }
+    }
+    return {};
 }
 
 void OvsdbServer::for_each_row(std::string_view database, std::string_view table,

@@ -99,9 +99,17 @@ class OvsdbServer final : public Databases {
     void post(std::string_view database, const std::string& operations_json,
               const std::string& what) override;
 
-    // Rewrites a database's log file so that it holds nothing but the present contents. run() does
-    // so by itself when the file has grown much; this is for the person who asks for it.
+    // Starts to rewrite a database's log file so that it holds nothing but the present contents,
+    // beside the running server. run() starts it by itself when the file has grown much; this is
+    // for the person who asks for it. How it ended is in the log.
     [[nodiscard]] Status compact(std::string_view database);
+    [[nodiscard]] bool compacting(std::string_view database) const;
+
+    // Why transactions can't be written to disk at present, and what to do; empty if they can. They
+    // are refused meanwhile, and the server finds out by itself when it is over.
+    [[nodiscard]] std::string storage_problem() const override;
+    // Whether something posted since the last call was not written because of it.
+    [[nodiscard]] bool take_lost_posts();
 
     // Calls `visit` for each row of a table as it stands now. `visit` must not write().
     void for_each_row(std::string_view database, std::string_view table,

@@ -25,8 +25,9 @@ struct ovsdb_table;
 // -- ovsdb_storage.c: databases and their files ---------------------------------------------------
 
 // Opens the standalone database in 'file', creating it with the schema if there is no such file,
-// and brings it to that schema if the file's is older. Locks the file. On failure stores NULL and
-// leaves an existing file as it was.
+// and brings it to that schema if the file's is older. Locks the file. An end that a crash left is
+// cut off and kept beside the file; other damage is an error, as what it hid may have been
+// committed. On failure stores NULL and leaves an existing file as it was.
 char* hnv_ovsdb_open(const char* schema_json, const char* file, struct ovsdb** dbp);
 
 // A database in memory alone. 'schema_json' must be valid.
@@ -43,8 +44,14 @@ const char* hnv_ovsdb_version(const struct ovsdb* db);
 bool hnv_ovsdb_run(struct ovsdb* db);
 void hnv_ovsdb_wait(struct ovsdb* db);
 
-// Rewrites the log file so that it holds nothing but the present contents.
+// Starts to rewrite the log file so that it holds nothing but the present contents; hnv_ovsdb_run()
+// does the rest. An error if that is under way already.
 char* hnv_ovsdb_compact(struct ovsdb* db);
+bool hnv_ovsdb_compacting(const struct ovsdb* db);
+
+// Why transactions can't be written to the file at present, and what to do; NULL if they can. Until
+// the next call of any of these functions.
+const char* hnv_ovsdb_problem(const struct ovsdb* db);
 
 // -- ovsdb_execute.c: the agent's own transactions ------------------------------------------------
 

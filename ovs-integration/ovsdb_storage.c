@@ -2,14 +2,21 @@
 //
 // Whatever replaces a file's contents is written to a second file, synced, and renamed or linked
 // into place: a crash at any moment leaves either the old contents or the new.
+//
+// A transaction is in its file before it counts in memory; one that can't be written is refused.
+// Every such write passes through ovsdb_storage_write(), for which the linker puts
+// __wrap_ovsdb_storage_write() (--wrap, given by this folder's CMake target): there a failure is
+// noticed, said once, and tried again until there is an end of it.
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/uuid.h"
 #include "openvswitch/json.h"
+#include "openvswitch/list.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "ovs-integration/ovsdb_log_file.h"
 #include "ovs-integration/ovsdb_shim.h"
 #include "ovsdb-error.h"
 #include "ovsdb/file.h"
@@ -23,6 +30,37 @@
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(hnv_ovsdb_storage);
+
+// After a failed write: how long until the next try that no client asked for.
+#define PROBE_MSEC 2000
+
+struct ovsdb_write* __real_ovsdb_storage_write(struct ovsdb_storage*, const struct json*,
+                                               const struct uuid*, struct uuid*, bool);
+struct ovsdb_write* __wrap_ovsdb_storage_write(struct ovsdb_storage*, const struct json*,
+                                               const struct uuid*, struct uuid*, bool);
+
+// The file of an open database. libovsdb has no room for what is ours, so this is static; all
+// belong to the server's thread.
+struct file {
+    struct ovs_list node;
+    char* name;
+    struct ovsdb* db;
+    struct hnv_compaction* compaction;  // NULL: none under way.
+    char* problem;                      // Why the last write failed; NULL: it went well.
+    long long next_probe;               // Monotonic, ms.
+};
+static struct ovs_list files = OVS_LIST_INITIALIZER(&files);
+
+// NULL for a database in memory alone.
+static struct file* find_file(const struct ovsdb_storage* storage) {
+    struct file* file;
+    LIST_FOR_EACH(file, node, &files) {
+        if (file->db->storage == storage) {
+            return file;
+        }
+    }
+    return NULL;
+}
 
 // Consumes 'error'; NULL stays NULL.
 static char* to_message(struct ovsdb_error* error) {
@@ -69,36 +107,40 @@ static char* create_file(const char* file, const struct ovsdb_schema* schema) {
     return error;
 }
 
-// Reads the transactions that follow the schema into 'db'. A damaged record ends the reading: most
-// likely a write that a crash cut short, which no client was told of. What precedes it counts; the
-// next write replaces it.
-static void read_transactions(struct ovsdb* db, const char* file) {
-    for (;;) {
-        struct ovsdb_schema* schema;
+// The next transaction that follows the schema, NULL at the end. A damaged end is cut off and said;
+// other damage is an error.
+static char* read_transaction(struct ovsdb* db, const char* file, struct json** jsonp) {
+    struct ovsdb_schema* schema;
+    struct uuid id;
+    char* reason = to_message(ovsdb_storage_read(db->storage, &schema, jsonp, &id));
+    if (!reason) {
+        return NULL;
+    }
+    *jsonp = NULL;
+    char* error = hnv_log_mend(file, reason);
+    free(reason);
+    return error;
+}
+
+// Reads the transactions that follow the schema into 'db'. One that can't be used is an error: to
+// go on without it would be to lose it when the file is written next.
+static char* read_transactions(struct ovsdb* db, const char* file) {
+    for (size_t record = 1;; record++) {
         struct json* json;
-        struct uuid id;
-        struct ovsdb_error* error = ovsdb_storage_read(db->storage, &schema, &json, &id);
-        if (!error && !json) {
-            return;
+        char* error = read_transaction(db, file, &json);
+        if (error || !json) {
+            return error;
         }
         struct ovsdb_txn* txn = NULL;
-        if (!error) {
-            error = ovsdb_file_txn_from_json(db, json, false, &txn);
-            if (error) {
-                ovsdb_storage_unread(db->storage);
-            }
-        }
+        char* reason = to_message(ovsdb_file_txn_from_json(db, json, false, &txn));
         json_destroy(json);
-        if (error) {
-            char* message = to_message(error);
-            VLOG_ERR("%s: using the contents up to a damaged record: %s", file, message);
-            free(message);
-            return;
+        if (!reason) {
+            reason = to_message(ovsdb_txn_replay_commit(txn));
         }
-        char* message = to_message(ovsdb_txn_replay_commit(txn));
-        if (message) {
-            VLOG_ERR("%s: skipping a transaction: %s", file, message);
-            free(message);
+        if (reason) {
+            error = hnv_log_refuse(file, record, reason);
+            free(reason);
+            return error;
         }
     }
 }
@@ -157,13 +199,30 @@ static char* convert(struct ovsdb* db, const struct ovsdb_schema* wanted) {
     return error;
 }
 
+// Makes of the reason why a file could not be opened or its schema read what a person can act on.
+// Consumes 'reason'.
+static char* explain(const char* file, char* reason) {
+    char* error = NULL;
+    if (access(file, W_OK)) {
+        error = xasprintf("%s: cannot be written (%s)%s", file, ovs_strerror(errno),
+                          errno == EROFS ? ": mount its file system read-write" : "");
+    } else if (!strstr(reason, "lock")) {
+        error = hnv_log_mend(file, reason);
+    }
+    if (!error) {
+        return reason;
+    }
+    free(reason);
+    return error;
+}
+
 // Reads the file's own schema, checks it, and gives the database without its rows.
 static char* open_existing(const char* file, const struct ovsdb_schema* wanted,
                            struct ovsdb** dbp) {
     struct ovsdb_storage* storage;
     char* error = to_message(ovsdb_storage_open(file, true, &storage));
     if (error) {
-        return error;
+        return explain(file, error);
     }
     struct ovsdb_schema* found = NULL;
     struct json* json = NULL;
@@ -171,6 +230,7 @@ static char* open_existing(const char* file, const struct ovsdb_schema* wanted,
         error = xasprintf("%s holds a member of a cluster, not a standalone database", file);
     } else {
         error = to_message(ovsdb_storage_read(storage, &found, &json, NULL));
+        error = error ? explain(file, error) : NULL;
     }
     if (!error) {
         error = found ? check_identity(file, found, wanted) : xasprintf("%s: no schema", file);
@@ -182,6 +242,34 @@ static char* open_existing(const char* file, const struct ovsdb_schema* wanted,
     }
     *dbp = ovsdb_create(found, storage);
     return NULL;
+}
+
+// What an agent left that ended in the middle of a compaction or conversion. The file is locked.
+static void remove_leftovers(const char* file) {
+    char* real_name = follow_symlinks(file);
+    for (size_t i = 0; i < 2; i++) {
+        char* leftover = xasprintf("%s.%s", real_name, i ? "compact" : "tmp");
+        unlink(leftover);
+        free(leftover);
+    }
+    free(real_name);
+}
+
+static void remember(struct ovsdb* db, const char* name) {
+    struct file* file = xzalloc(sizeof *file);
+    file->name = xstrdup(name);
+    file->db = db;
+    ovs_list_push_back(&files, &file->node);
+}
+
+static void forget(struct file* file) {
+    if (file) {
+        hnv_compaction_cancel(file->compaction);
+        ovs_list_remove(&file->node);
+        free(file->problem);
+        free(file->name);
+        free(file);
+    }
 }
 
 char* hnv_ovsdb_open(const char* schema_json, const char* file, struct ovsdb** dbp) {
@@ -199,15 +287,17 @@ char* hnv_ovsdb_open(const char* schema_json, const char* file, struct ovsdb** d
         error = open_existing(file, wanted, &db);
     }
     if (!error) {
-        read_transactions(db, file);
-        if (!ovsdb_schema_equal(db->schema, wanted)) {
-            error = convert(db, wanted);
-        }
+        remove_leftovers(file);
+        error = read_transactions(db, file);
+    }
+    if (!error && !ovsdb_schema_equal(db->schema, wanted)) {
+        error = convert(db, wanted);
     }
     ovsdb_schema_destroy(wanted);
     if (error) {
         ovsdb_destroy(db);
     } else {
+        remember(db, file);
         *dbp = db;
     }
     return error;
@@ -222,23 +312,105 @@ struct ovsdb* hnv_ovsdb_create_unbacked(const char* schema_json) {
     return ovsdb_create(schema, ovsdb_storage_create_unbacked(NULL));
 }
 
-void hnv_ovsdb_destroy(struct ovsdb* db) { ovsdb_destroy(db); }
+void hnv_ovsdb_destroy(struct ovsdb* db) {
+    forget(find_file(db->storage));
+    ovsdb_destroy(db);
+}
 
 const char* hnv_ovsdb_name(const struct ovsdb* db) { return db->name; }
 
 const char* hnv_ovsdb_version(const struct ovsdb* db) { return db->schema->version; }
 
-char* hnv_ovsdb_compact(struct ovsdb* db) { return to_message(ovsdb_snapshot(db, true)); }
+const char* hnv_ovsdb_problem(const struct ovsdb* db) {
+    const struct file* file = find_file(db->storage);
+    return file ? file->problem : NULL;
+}
+
+// Takes note of how a write of 'file' ended.
+static void note_write(struct file* file, const struct ovsdb_error* error) {
+    if (!error && file->problem) {
+        VLOG_INFO("%s: can be written again; transactions are taken", file->name);
+    }
+    char* reason = error ? ovsdb_error_to_string(error) : NULL;
+    const bool is_new = reason && !file->problem;
+    free(file->problem);
+    file->problem = NULL;
+    if (!error) {
+        return;
+    }
+    file->problem = xasprintf(
+        "%s cannot be written, and its transactions are refused: make room "
+        "in its file system, or mount it read-write (%s)",
+        file->name, reason);
+    file->next_probe = time_msec() + PROBE_MSEC;
+    if (is_new) {
+        VLOG_ERR(
+            "%s. What was committed stands, forwarding goes on; this is tried again every "
+            "%d ms",
+            file->problem, PROBE_MSEC);
+    }
+    free(reason);
+}
+
+struct ovsdb_write* __wrap_ovsdb_storage_write(struct ovsdb_storage* storage,
+                                               const struct json* data, const struct uuid* prereq,
+                                               struct uuid* result, bool durable) {
+    struct ovsdb_write* write = __real_ovsdb_storage_write(storage, data, prereq, result, durable);
+    struct file* file = find_file(storage);
+    if (file && ovsdb_write_is_complete(write)) {
+        note_write(file, ovsdb_write_get_error(write));
+    }
+    return write;
+}
+
+// Writes a transaction that changes nothing, to find out whether there is room again.
+static void probe(struct file* file) {
+    struct json* nothing = json_object_create();
+    json_object_put_string(nothing, "_comment", "room again");
+    json_object_put(nothing, "_date", json_integer_create(time_wall_msec()));
+    ovsdb_write_destroy(__wrap_ovsdb_storage_write(file->db->storage, nothing, NULL, NULL, false));
+    json_destroy(nothing);
+}
+
+char* hnv_ovsdb_compact(struct ovsdb* db) {
+    struct file* file = find_file(db->storage);
+    if (!file) {
+        return NULL;
+    }
+    return file->compaction ? xasprintf("%s is being compacted already", db->name)
+                            : hnv_compaction_start(db, file->name, &file->compaction);
+}
+
+bool hnv_ovsdb_compacting(const struct ovsdb* db) {
+    const struct file* file = find_file(db->storage);
+    return file && file->compaction;
+}
+
+static void run_file(struct file* file) {
+    char* error = NULL;
+    if (file->compaction) {
+        if (hnv_compaction_run(file->compaction, &error)) {
+            file->compaction = NULL;
+        }
+    } else if (file->problem) {
+        if (time_msec() >= file->next_probe) {
+            probe(file);
+        }
+    } else if (ovsdb_storage_should_snapshot(file->db->storage)) {
+        error = hnv_ovsdb_compact(file->db);
+    }
+    if (error) {
+        VLOG_WARN("%s: compaction failed, the file goes on as it is: %s", file->name, error);
+        free(error);
+    }
+}
 
 bool hnv_ovsdb_run(struct ovsdb* db) {
     ovsdb_storage_run(db->storage);
     const bool replaced = ovsdb_trigger_run(db, time_msec());
-    if (ovsdb_storage_should_snapshot(db->storage)) {
-        char* error = hnv_ovsdb_compact(db);
-        if (error) {
-            VLOG_WARN("%s: compaction failed: %s", db->name, error);
-            free(error);
-        }
+    struct file* file = find_file(db->storage);
+    if (file) {
+        run_file(file);
     }
     return replaced;
 }
@@ -246,4 +418,10 @@ bool hnv_ovsdb_run(struct ovsdb* db) {
 void hnv_ovsdb_wait(struct ovsdb* db) {
     ovsdb_trigger_wait(db, time_msec());
     ovsdb_storage_wait(db->storage);
+    const struct file* file = find_file(db->storage);
+    if (file && file->compaction) {
+        hnv_compaction_wait(file->compaction);
+    } else if (file && file->problem) {
+        poll_timer_wait_until(file->next_probe);
+    }
 }

@@ -123,6 +123,16 @@ std::string OvsdbThread::remote_error() const {
     return remote_error_;
 }
 
+std::string OvsdbThread::storage_problem() const {
+    const std::scoped_lock lock(mutex_);
+    return storage_problem_;
+}
+
+bool OvsdbThread::take_lost_posts() {
+    const std::scoped_lock lock(mutex_);
+    return std::exchange(lost_posts_, false);
+}
+
 std::vector<DatabaseInfo> OvsdbThread::databases() const {
     const std::scoped_lock lock(mutex_);
     return databases_;
@@ -170,14 +180,20 @@ void OvsdbThread::execute(const std::vector<std::function<void(OvsdbServer&)>>& 
 
 void OvsdbThread::publish() {
     std::string error = server_.remote_error();
+    std::string problem = server_.storage_problem();
+    const bool lost = server_.take_lost_posts();
     const std::scoped_lock lock(mutex_);
-    if (error != remote_error_) {
-        remote_error_ = std::move(error);
-    }
     if (databases_.empty() || replaced_) {
         databases_ = server_.databases();
         replaced_ = false;
     }
+    if (error == remote_error_ && problem == storage_problem_ && !lost) {
+        return;
+    }
+    remote_error_ = std::move(error);
+    storage_problem_ = std::move(problem);
+    lost_posts_ |= lost;
+    to_policy_.notify();
 }
 
 void OvsdbThread::push(Event event) {

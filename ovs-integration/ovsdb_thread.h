@@ -76,6 +76,8 @@ class OvsdbThread final : public Databases, private CommitListener {
     // As of the server's last turn.
     [[nodiscard]] std::vector<DatabaseInfo> databases() const override;
     [[nodiscard]] std::string remote_error() const override;
+    [[nodiscard]] std::string storage_problem() const override;
+    [[nodiscard]] bool take_lost_posts();
 
   private:
     struct Event {
@@ -120,8 +122,10 @@ class OvsdbThread final : public Databases, private CommitListener {
     mutable std::mutex mutex_;  // Of what follows.
     std::vector<std::function<void(OvsdbServer&)>> tasks_;
     std::deque<Event> events_;
-    std::string remote_error_;
     std::vector<DatabaseInfo> databases_;
+    std::string remote_error_;
+    std::string storage_problem_;
+    bool lost_posts_ = false;
     bool stopping_ = false;
 
     std::optional<Thread> thread_;  // Last: it uses all of the above.

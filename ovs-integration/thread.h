@@ -5,7 +5,7 @@
 // takes the process for single-threaded and frees at once.
 //
 // The first Thread is started by the main thread, and after daemonizing: a process with a Thread
-// must not fork.
+// must not fork a child that goes on (ovsdb_compaction.c has one that only writes a file).
 #pragma once
 
 #include <functional>

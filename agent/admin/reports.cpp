@@ -144,6 +144,9 @@ std::vector<std::string> Reports::problems() const {
     if (sources_.zone_limits != nullptr && !sources_.zone_limits->problem().empty()) {
         problems.push_back("no flow_limit is in force: " + sources_.zone_limits->problem());
     }
+    if (const std::string problem = sources_.server.storage_problem(); !problem.empty()) {
+        problems.push_back(problem);
+    }
     if (!sources_.server.remote_error().empty()) {
         problems.push_back("a remote does not work: " + sources_.server.remote_error());
     }
@@ -314,7 +317,9 @@ Json::Value Reports::faults() const {
 std::vector<std::pair<std::string, std::string>> Reports::host_status() const {
     const policy::ModelCounts counts = sources_.model.counts();
     const audit::Counters audited = sources_.audit_log.counters();
+    const std::string problem = sources_.server.storage_problem();
     return {{"version", sources_.version},
+            {"storage", problem.empty() ? "ok" : problem},
             {"switch_connected",
              sources_.southbound.state() == southbound::State::Offline ? "false" : "true"},
             {"virtual_networks", std::to_string(counts.networks)},

@@ -21,6 +21,8 @@ class FaultWriter {
     void write(policy::Faults& faults);
     // A committed change of a Fault row, the agent's own included.
     void on_row(const ovs::RowChange& change);
+    // What was written may not have been taken: write() looks at the rows as they stand.
+    void write_again() { disturbed_ = true; }
 
   private:
     struct Wanted {

@@ -37,6 +37,12 @@ void Sequences::on_confirmed(std::uint64_t number) {
     }
 }
 
+void Sequences::write_again() {
+    for (auto& [database, sequence] : sequences_) {
+        sequence.waiting |= sequence.number != 0;
+    }
+}
+
 SequenceStatus Sequences::status(std::string_view database) const {
     const auto sequence = sequences_.find(database);
     return sequence == sequences_.end()

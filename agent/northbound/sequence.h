@@ -26,6 +26,8 @@ class Sequences {
     void on_applied(std::string_view database, std::uint64_t number);
     // The switch has acknowledged every change up to `number`: writes what that confirms.
     void on_confirmed(std::uint64_t number);
+    // What was written may not have been taken: on_confirmed() writes it once more.
+    void write_again();
 
     [[nodiscard]] SequenceStatus status(std::string_view database) const;
 

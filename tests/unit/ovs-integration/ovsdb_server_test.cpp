@@ -94,20 +94,6 @@ TEST_F(OvsdbServerTest, AFileThatCannotBeConvertedIsRefusedAndNotTouched) {
     EXPECT_EQ(read_file(file_), before);
 }
 
-TEST_F(OvsdbServerTest, ACutOffTailIsDroppedAndTheRestUsed) {
-    open();
-    write(insert_thing("a"));
-    write(insert_thing("b"));
-    start();
-    std::filesystem::resize_file(file_, std::filesystem::file_size(file_) - 10);
-    open();
-    EXPECT_THAT(names(), ElementsAre("a"));
-    write(insert_thing("c"));
-    start();
-    open();
-    EXPECT_THAT(names(), UnorderedElementsAre("a", "c"));
-}
-
 TEST_F(OvsdbServerTest, AFileThatIsNoDatabaseIsRefusedAndNotTouched) {
     for (const std::string& contents : {std::string(), std::string("not a database\n")}) {
         std::ofstream(file_) << contents;
@@ -286,26 +272,6 @@ TEST_F(OvsdbServerTest, RowsReadTheirColumnsByType) {
     EXPECT_EQ(seen, 1);
     server_->for_each_row("test", "None", [](const Row&) { ADD_FAILURE(); });
     server_->for_each_row("none", "Thing", [](const Row&) { ADD_FAILURE(); });
-}
-
-TEST_F(OvsdbServerTest, CompactionShrinksTheFileAndKeepsTheRows) {
-    open();
-    write(insert_thing("a"));
-    for (int i = 1; i <= 200; ++i) {
-        write(R"({"op":"update","table":"Thing","where":[],"row":{"count":)" + std::to_string(i) +
-              "}}");
-    }
-    const auto before = std::filesystem::file_size(file_);
-    EXPECT_TRUE(server_->compact("test"));
-    EXPECT_FALSE(server_->compact("none"));
-    EXPECT_LT(std::filesystem::file_size(file_), before / 5);
-    write(insert_thing("b"));
-    start();
-    open();
-    server_->for_each_row("test", "Thing", [](const Row& row) {
-        EXPECT_EQ(row.integer("count"), row.string("name") == "a" ? 200 : 0);
-    });
-    EXPECT_THAT(names(), UnorderedElementsAre("a", "b"));
 }
 
 TEST_F(OvsdbServerTest, TheProductsSchemasOpen) {

@@ -42,7 +42,8 @@ constexpr const char* kDiagnostics = "ptcp:6641:127.0.0.1";
     std::vector<ovs::Remote> remotes{{"punix:" + config.run_dir + "/db.sock", false},
                                      {kDiagnostics, true},
                                      {"db:ms_vtep,Global,managers", false},
-                                     {"db:hardware_vtep,Global,managers", false}};
+                                     {"db:hardware_vtep,Global,managers", false},
+                                     {"db:hnv_host,Host,connections", false}};
     remotes.push_back({config.tls.certificate.empty() ? kController : kControllerTls, false});
     for (const std::string& remote : config.remotes) {
         remotes.push_back({remote, false});
@@ -352,6 +353,14 @@ void Agent::take_host_settings() {
     rotation.max_bytes = settings.audit_log_max_bytes.value_or(rotation.max_bytes);
     rotation.files = settings.audit_log_files.value_or(rotation.files);
     audit_log_.set_rotation(rotation);
+    ovs::ServerLimits limits;
+    limits.clients = settings.server_max_clients.value_or(limits.clients);
+    limits.message_bytes = settings.server_max_message_bytes.value_or(limits.message_bytes);
+    limits.monitors = settings.server_max_monitors.value_or(limits.monitors);
+    limits.waits = settings.server_max_waits.value_or(limits.waits);
+    limits.locks = settings.server_max_locks.value_or(limits.locks);
+    limits.backlog_bytes = settings.server_max_backlog_bytes.value_or(limits.backlog_bytes);
+    server_.set_limits(limits);
 }
 
 void Agent::take_underlay() {

@@ -136,8 +136,9 @@ class Agent final : private ovs::CommitListener {
     bool status_due_ = true;
     bool writable_ = true;  // The databases took what they were told last.
     std::int64_t next_status_ = 0;
-    // What Host.status tells of the audit log, and when that is looked at again.
+    // What Host.status tells of the audit log and of clients, and when that is looked at again.
     audit::Counters audited_;
+    ovs::ServerCounters served_;
     std::int64_t next_audited_ = 0;
     bool exiting_ = false;
 };

@@ -16,7 +16,7 @@ namespace {
 
 // A load writes its counts no more often than this.
 constexpr std::int64_t kStatusMsec = 1000;
-// The audit log's counts change without a commit.
+// The audit log's counts and those of clients change without a commit.
 constexpr std::int64_t kAuditedMsec = 10'000;
 // At the start the host's side is known after some milliseconds; without a switch, never.
 constexpr std::chrono::milliseconds kPatience{3000};
@@ -147,6 +147,7 @@ void Agent::tell() {
     if (now >= next_audited_) {
         next_audited_ = now + kAuditedMsec;
         status_due_ |= audit_log_.counters() != std::exchange(audited_, audit_log_.counters());
+        status_due_ |= databases_.counters() != std::exchange(served_, databases_.counters());
     }
     if (status_due_ && now >= next_status_) {
         status_due_ = false;

@@ -9,6 +9,7 @@
 #include "openvswitch/json.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
+#include "ovs-integration/ovsdb_limits.h"
 #include "ovs-integration/ovsdb_shim.h"
 #include "ovsdb-error.h"
 #include "ovsdb/column.h"
@@ -24,6 +25,22 @@
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(hnv_ovsdb_remotes);
+
+struct hnv_ovsdb_server {
+    struct ovsdb_jsonrpc_server* rpc;
+    struct hnv_ovsdb_gate* gate;
+    struct shash rights;  // What a remote's clients may do, as text, by target.
+};
+
+// Each is a socket or two, and a client can write any number of rows.
+#define MAX_REMOTES 64
+
+// The remotes that there are to be.
+struct plan {
+    struct shash targets;    // "struct ovsdb_jsonrpc_options" by target.
+    struct shash databases;  // Those that a remote's role reaches: text, by target.
+    struct ds errors;
+};
 
 // What a "db:" target names.
 struct place {
@@ -78,30 +95,53 @@ static bool holds_references(const struct place* place) {
            place->column->type.value.type == OVSDB_TYPE_VOID;
 }
 
-static struct ovsdb_jsonrpc_options* add_target(struct shash* targets, const char* target,
-                                                bool read_only, struct ds* errors) {
-    struct ovsdb_jsonrpc_options* options = shash_find_data(targets, target);
+static struct ovsdb_jsonrpc_options* add_target(struct plan* plan, const char* target,
+                                                bool read_only) {
+    struct ovsdb_jsonrpc_options* options = shash_find_data(&plan->targets, target);
     if (!options) {
         if (pstream_verify_name(target) && stream_verify_name(target)) {
-            ds_put_format(errors, "%s: not a remote that can be used here\n", target);
+            ds_put_format(&plan->errors, "%s: not a remote that can be used here\n", target);
+            return NULL;
+        }
+        if (shash_count(&plan->targets) >= MAX_REMOTES) {
+            ds_put_format(&plan->errors, "%s: there are %d remotes already\n", target, MAX_REMOTES);
             return NULL;
         }
         options = ovsdb_jsonrpc_default_options(target);
-        shash_add(targets, target, options);
+        shash_add(&plan->targets, target, options);
     }
     // Named twice, the stricter one holds: a client's row must not open the read-only port.
     options->read_only = options->read_only || read_only;
     return options;
 }
 
-static void add_manager(struct shash* targets, const struct ovsdb_row* row, bool read_only,
-                        struct ds* errors) {
-    const char* target;
-    if (!ovsdb_util_read_string_column(row, "target", &target)) {
-        ds_put_format(errors, "%s: rows have no \"target\"\n", row->table->schema->name);
+// A row that has a role: of two for one target the first one read holds, and that is an error.
+static void add_role(struct plan* plan, const struct ovsdb_row* row, const char* target,
+                     struct ovsdb_jsonrpc_options* options) {
+    const char* role;
+    if (!ovsdb_util_read_string_column(row, "role", &role) || !role[0]) {
         return;
     }
-    struct ovsdb_jsonrpc_options* options = add_target(targets, target, read_only, errors);
+    if (options->role && strcmp(options->role, role)) {
+        ds_put_format(&plan->errors, "%s: named with role \"%s\" and with role \"%s\"\n", target,
+                      options->role, role);
+        return;
+    }
+    free(options->role);
+    options->role = xstrdup(role);
+    const char* databases = ovsdb_util_read_map_string_column(row, "other_config", "databases");
+    if (databases) {
+        free(shash_replace(&plan->databases, target, xstrdup(databases)));
+    }
+}
+
+static void add_manager(struct plan* plan, const struct ovsdb_row* row, bool read_only) {
+    const char* target;
+    if (!ovsdb_util_read_string_column(row, "target", &target)) {
+        ds_put_format(&plan->errors, "%s: rows have no \"target\"\n", row->table->schema->name);
+        return;
+    }
+    struct ovsdb_jsonrpc_options* options = add_target(plan, target, read_only);
     if (!options) {
         return;
     }
@@ -116,11 +156,7 @@ static void add_manager(struct shash* targets, const struct ovsdb_row* row, bool
     if (ovsdb_util_read_bool_column(row, "read_only", &flag)) {
         options->read_only = options->read_only || flag;
     }
-    const char* role;
-    if (ovsdb_util_read_string_column(row, "role", &role)) {
-        free(options->role);
-        options->role = xstrdup(role);
-    }
+    add_role(plan, row, target, options);
     const char* dscp = ovsdb_util_read_map_string_column(row, "other_config", "dscp");
     int value;
     if (dscp && str_to_int(dscp, 10, &value) && value >= 0 && value <= 63) {
@@ -128,19 +164,18 @@ static void add_manager(struct shash* targets, const struct ovsdb_row* row, bool
     }
 }
 
-static void add_place(struct shash* targets, const struct place* place, bool read_only,
-                      struct ds* errors) {
+static void add_place(struct plan* plan, const struct place* place, bool read_only) {
     const struct ovsdb_row* row;
     HMAP_FOR_EACH(row, hmap_node, &place->table->rows) {
         const struct ovsdb_datum* datum = &row->fields[place->column->index];
         for (size_t i = 0; i < datum->n; i++) {
             if (holds_strings(place)) {
-                add_target(targets, json_string(datum->keys[i].s), read_only, errors);
+                add_target(plan, json_string(datum->keys[i].s), read_only);
             } else if (holds_references(place)) {
                 const struct ovsdb_row* manager = ovsdb_table_get_row(
                     place->column->type.key.uuid.refTable, &datum->keys[i].uuid);
                 if (manager) {
-                    add_manager(targets, manager, read_only, errors);
+                    add_manager(plan, manager, read_only);
                 }
             }
         }
@@ -148,65 +183,117 @@ static void add_place(struct shash* targets, const struct place* place, bool rea
 }
 
 // The server itself only logs that it could not listen (and tries again at each call).
-static void note_failed_listeners(const struct ovsdb_jsonrpc_server* server,
-                                  const struct shash* targets, struct ds* errors) {
-    struct shash_node* node;
-    SHASH_FOR_EACH(node, targets) {
+static void note_failed_listeners(const struct ovsdb_jsonrpc_server* server, struct plan* plan) {
+    const struct shash_node* node;
+    SHASH_FOR_EACH(node, &plan->targets) {
         struct ovsdb_jsonrpc_remote_status status;
         if (!pstream_verify_name(node->name)) {
             if (!ovsdb_jsonrpc_server_get_remote_status(server, node->name, &status)) {
-                ds_put_format(errors, "%s: cannot listen; the log tells why\n", node->name);
+                ds_put_format(&plan->errors, "%s: cannot listen; the log tells why\n", node->name);
             }
             ovsdb_jsonrpc_server_free_remote_status(&status);
         }
     }
 }
 
-// libovsdb refuses the transactions of a read-only session, but lets it convert a database to
-// another schema unless it has a role. In databases without role tables a role means nothing else.
-static void forbid_conversion(const struct shash* targets) {
+// Tells the gate what remotes allow. A role reaches the databases with role tables of their own,
+// too: there libovsdb asks them.
+static void set_rights(struct hnv_ovsdb_gate* gate, const struct plan* plan,
+                       struct ovsdb* const* dbs, size_t n_dbs) {
+    hnv_ovsdb_gate_clear_rights(gate);
     const struct shash_node* node;
-    SHASH_FOR_EACH(node, targets) {
-        struct ovsdb_jsonrpc_options* options = node->data;
-        if (options->read_only && (!options->role || !options->role[0])) {
-            free(options->role);
-            options->role = xstrdup("read-only");
+    SHASH_FOR_EACH(node, &plan->targets) {
+        const struct ovsdb_jsonrpc_options* options = node->data;
+        if (!options->read_only && !options->role) {
+            continue;
         }
+        struct sset databases;
+        const char* named = shash_find_data(&plan->databases, node->name);
+        sset_from_delimited_string(&databases, named ? named : "", ", ");
+        for (size_t i = 0; i < n_dbs; i++) {
+            if (dbs[i]->rbac_role) {
+                sset_add(&databases, dbs[i]->name);
+            }
+        }
+        hnv_ovsdb_gate_set_rights(gate, node->name, options->read_only, options->role, &databases);
+        sset_destroy(&databases);
     }
 }
 
-char* hnv_ovsdb_set_remotes(struct ovsdb_jsonrpc_server* server, struct ovsdb* const* dbs,
-                            size_t n_dbs, const struct hnv_ovsdb_remote* remotes,
-                            size_t n_remotes) {
-    struct ds errors = DS_EMPTY_INITIALIZER;
-    struct shash targets = SHASH_INITIALIZER(&targets);
-    for (size_t i = 0; i < n_remotes; i++) {
-        const struct hnv_ovsdb_remote* remote = &remotes[i];
-        if (!is_place(remote->target)) {
-            add_target(&targets, remote->target, remote->read_only, &errors);
-            continue;
-        }
-        struct place place;
-        char* error = find_place(remote->target, dbs, n_dbs, &place);
-        if (error) {
-            ds_put_format(&errors, "%s\n", error);
-            free(error);
-        } else {
-            add_place(&targets, &place, remote->read_only, &errors);
+// libovsdb gives a remote its rights once, when it is made: one whose rights are others now has to
+// be taken away first, and its clients with it.
+static void remove_changed(struct hnv_ovsdb_server* server, const struct shash* targets) {
+    struct shash rights = SHASH_INITIALIZER(&rights);
+    struct shash unchanged = SHASH_INITIALIZER(&unchanged);
+    const struct shash_node* node;
+    SHASH_FOR_EACH(node, targets) {
+        const struct ovsdb_jsonrpc_options* options = node->data;
+        char* text = xasprintf("%d %s", options->read_only, options->role ? options->role : "");
+        shash_add(&rights, node->name, text);
+        const char* former = shash_find_data(&server->rights, node->name);
+        if (!former || !strcmp(former, text)) {
+            shash_add(&unchanged, node->name, node->data);
         }
     }
-    forbid_conversion(&targets);
-    ovsdb_jsonrpc_server_set_remotes(server, &targets);
-    note_failed_listeners(server, &targets, &errors);
+    if (shash_count(&unchanged) < shash_count(targets)) {
+        ovsdb_jsonrpc_server_set_remotes(server->rpc, &unchanged);
+    }
+    shash_destroy(&unchanged);
+    shash_destroy_free_data(&server->rights);
+    shash_swap(&server->rights, &rights);
+}
 
+static void destroy_plan(struct plan* plan) {
     struct shash_node* node;
-    SHASH_FOR_EACH(node, &targets) {
+    SHASH_FOR_EACH(node, &plan->targets) {
         struct ovsdb_jsonrpc_options* options = node->data;
         free(options->role);
     }
-    shash_destroy_free_data(&targets);
-    ds_chomp(&errors, '\n');
-    return errors.length ? ds_steal_cstr(&errors) : NULL;
+    shash_destroy_free_data(&plan->targets);
+    shash_destroy_free_data(&plan->databases);
+    ds_destroy(&plan->errors);
+}
+
+static void add_remote(struct plan* plan, const struct hnv_ovsdb_remote* remote,
+                       struct ovsdb* const* dbs, size_t n_dbs) {
+    if (!is_place(remote->target)) {
+        add_target(plan, remote->target, remote->read_only);
+        return;
+    }
+    struct place place;
+    char* error = find_place(remote->target, dbs, n_dbs, &place);
+    if (error) {
+        ds_put_format(&plan->errors, "%s\n", error);
+        free(error);
+    } else {
+        add_place(plan, &place, remote->read_only);
+    }
+}
+
+char* hnv_ovsdb_set_remotes(struct hnv_ovsdb_server* server, struct ovsdb* const* dbs, size_t n_dbs,
+                            const struct hnv_ovsdb_remote* remotes, size_t n_remotes) {
+    struct plan plan = {.errors = DS_EMPTY_INITIALIZER};
+    shash_init(&plan.targets);
+    shash_init(&plan.databases);
+    // Rows come last: what was asked for at the start has its place, however many there are.
+    for (int places = 0; places <= 1; places++) {
+        for (size_t i = 0; i < n_remotes; i++) {
+            if (is_place(remotes[i].target) == places) {
+                add_remote(&plan, &remotes[i], dbs, n_dbs);
+            }
+        }
+    }
+    set_rights(server->gate, &plan, dbs, n_dbs);
+    hnv_ovsdb_gate_enter(server->gate);
+    remove_changed(server, &plan.targets);
+    ovsdb_jsonrpc_server_set_remotes(server->rpc, &plan.targets);
+    hnv_ovsdb_gate_leave();
+    note_failed_listeners(server->rpc, &plan);
+
+    ds_chomp(&plan.errors, '\n');
+    char* error = plan.errors.length ? xstrdup(ds_cstr(&plan.errors)) : NULL;
+    destroy_plan(&plan);
+    return error;
 }
 
 // A map<string,string> on its way into a row.
@@ -291,9 +378,9 @@ static void write_place_status(const struct ovsdb_jsonrpc_server* server,
     }
 }
 
-void hnv_ovsdb_update_remote_status(const struct ovsdb_jsonrpc_server* server,
-                                    struct ovsdb* const* dbs, size_t n_dbs,
-                                    const struct hnv_ovsdb_remote* remotes, size_t n_remotes) {
+void hnv_ovsdb_update_remote_status(const struct hnv_ovsdb_server* server, struct ovsdb* const* dbs,
+                                    size_t n_dbs, const struct hnv_ovsdb_remote* remotes,
+                                    size_t n_remotes) {
     for (size_t i = 0; i < n_remotes; i++) {
         struct place place;
         if (!is_place(remotes[i].target)) {
@@ -303,39 +390,70 @@ void hnv_ovsdb_update_remote_status(const struct ovsdb_jsonrpc_server* server,
         if (error) {
             free(error);  // hnv_ovsdb_set_remotes() has reported it.
         } else if (holds_references(&place)) {
-            write_place_status(server, &place);
+            write_place_status(server->rpc, &place);
         }
     }
 }
 
-struct ovsdb_jsonrpc_server* hnv_ovsdb_server_create(void) {
-    return ovsdb_jsonrpc_server_create(false);
+struct hnv_ovsdb_server* hnv_ovsdb_server_create(void) {
+    struct hnv_ovsdb_server* server = xmalloc(sizeof *server);
+    server->rpc = ovsdb_jsonrpc_server_create(false);
+    server->gate = hnv_ovsdb_gate_create();
+    hnv_ovsdb_waits_init(server->gate);
+    shash_init(&server->rights);
+    return server;
 }
 
-void hnv_ovsdb_server_destroy(struct ovsdb_jsonrpc_server* server) {
+void hnv_ovsdb_server_destroy(struct hnv_ovsdb_server* server) {
     if (server) {
-        ovsdb_jsonrpc_server_destroy(server);
+        hnv_ovsdb_gate_enter(server->gate);
+        ovsdb_jsonrpc_server_destroy(server->rpc);
+        hnv_ovsdb_gate_leave();
+        hnv_ovsdb_waits_destroy(server->gate);
+        hnv_ovsdb_gate_destroy(server->gate);
+        shash_destroy_free_data(&server->rights);
+        free(server);
     }
 }
 
-void hnv_ovsdb_server_add(struct ovsdb_jsonrpc_server* server, struct ovsdb* db) {
-    const bool added = ovsdb_jsonrpc_server_add_db(server, db);
+void hnv_ovsdb_server_add(struct hnv_ovsdb_server* server, struct ovsdb* db) {
+    hnv_ovsdb_gate_enter(server->gate);
+    const bool added = ovsdb_jsonrpc_server_add_db(server->rpc, db);
+    hnv_ovsdb_gate_leave();
     ovs_assert(added);  // Names are unique: the caller has checked.
 }
 
-void hnv_ovsdb_server_remove(struct ovsdb_jsonrpc_server* server, struct ovsdb* db) {
-    ovsdb_jsonrpc_server_remove_db(server, db, xasprintf("database %s is being closed", db->name));
+void hnv_ovsdb_server_remove(struct hnv_ovsdb_server* server, struct ovsdb* db) {
+    hnv_ovsdb_gate_enter(server->gate);
+    ovsdb_jsonrpc_server_remove_db(server->rpc, db,
+                                   xasprintf("database %s is being closed", db->name));
+    hnv_ovsdb_gate_leave();
 }
 
-void hnv_ovsdb_server_run(struct ovsdb_jsonrpc_server* server) { ovsdb_jsonrpc_server_run(server); }
-
-void hnv_ovsdb_server_wait(struct ovsdb_jsonrpc_server* server) {
-    ovsdb_jsonrpc_server_wait(server);
+void hnv_ovsdb_server_run(struct hnv_ovsdb_server* server) {
+    hnv_ovsdb_gate_enter(server->gate);
+    ovsdb_jsonrpc_server_run(server->rpc);
+    hnv_ovsdb_gate_leave();
 }
 
-void hnv_ovsdb_server_schema_changed(struct ovsdb_jsonrpc_server* server, const struct ovsdb* db) {
-    ovsdb_jsonrpc_server_reconnect(server, false,
+void hnv_ovsdb_server_wait(struct hnv_ovsdb_server* server) {
+    ovsdb_jsonrpc_server_wait(server->rpc);
+}
+
+void hnv_ovsdb_server_schema_changed(struct hnv_ovsdb_server* server, const struct ovsdb* db) {
+    hnv_ovsdb_gate_enter(server->gate);
+    ovsdb_jsonrpc_server_reconnect(server->rpc, false,
                                    xasprintf("the schema of database %s changed", db->name));
+    hnv_ovsdb_gate_leave();
+}
+
+void hnv_ovsdb_set_limits(struct hnv_ovsdb_server* server, const struct hnv_ovsdb_limits* limits) {
+    hnv_ovsdb_gate_set_limits(server->gate, limits);
+}
+
+void hnv_ovsdb_get_counters(const struct hnv_ovsdb_server* server,
+                            struct hnv_ovsdb_counters* counters) {
+    hnv_ovsdb_gate_get_counters(server->gate, counters);
 }
 
 void hnv_ovsdb_set_tls(const char* private_key, const char* certificate,

@@ -30,7 +30,7 @@ Status to_status(char* message) {
 const char* null_if_empty(const std::string& text) { return text.empty() ? nullptr : text.c_str(); }
 
 struct DestroyServer {
-    void operator()(ovsdb_jsonrpc_server* server) const { hnv_ovsdb_server_destroy(server); }
+    void operator()(hnv_ovsdb_server* server) const { hnv_ovsdb_server_destroy(server); }
 };
 struct DestroyJournal {
     void operator()(hnv_ovsdb_journal* journal) const { hnv_ovsdb_journal_destroy(journal); }
@@ -53,7 +53,7 @@ struct OvsdbServer::Impl {
     void deliver_contents(const ovsdb* db);
     void deliver_event(const hnv_ovsdb_event& event);
 
-    std::unique_ptr<ovsdb_jsonrpc_server, DestroyServer> server;
+    std::unique_ptr<hnv_ovsdb_server, DestroyServer> server;
     std::unique_ptr<hnv_ovsdb_journal, DestroyJournal> journal;
     // Owned. The first one is _Server; the rest is public, in the order of opening.
     std::vector<ovsdb*> dbs;
@@ -176,7 +176,7 @@ void OvsdbServer::Impl::deliver() {
     delivering = false;
 }
 
-OvsdbServer::OvsdbServer() : impl_(std::make_unique<Impl>()) {}
+OvsdbServer::OvsdbServer() : impl_(std::make_unique<Impl>()) { set_limits({}); }
 
 OvsdbServer::~OvsdbServer() = default;
 
@@ -223,6 +223,30 @@ std::string OvsdbServer::remote_error() const { return impl_->remote_error; }
 void OvsdbServer::set_tls(const TlsFiles& files) {
     impl_->tls = files;
     impl_->next_periodic = std::numeric_limits<std::int64_t>::min();
+}
+
+void OvsdbServer::set_limits(const ServerLimits& limits) {
+    const hnv_ovsdb_limits all{.clients = limits.clients,
+                               .message_bytes = limits.message_bytes,
+                               .monitors = limits.monitors,
+                               .waits = limits.waits,
+                               .locks = limits.locks,
+                               .backlog_bytes = limits.backlog_bytes};
+    hnv_ovsdb_set_limits(impl_->server.get(), &all);
+}
+
+ServerCounters OvsdbServer::counters() const {
+    hnv_ovsdb_counters all{};
+    hnv_ovsdb_get_counters(impl_->server.get(), &all);
+    return {.clients = all.clients,
+            .clients_refused = all.clients_refused,
+            .clients_stalled = all.clients_stalled,
+            .untrusted = all.untrusted,
+            .messages_refused = all.messages_refused,
+            .monitors_refused = all.monitors_refused,
+            .waits_refused = all.waits_refused,
+            .locks_refused = all.locks_refused,
+            .permissions_refused = all.permissions_refused};
 }
 
 void OvsdbServer::run() {

@@ -60,6 +60,17 @@ struct TlsFiles {
     std::string ca_certificate;
 };
 
+// What clients may take; ovsdb_limits.c tells what becomes of one that wants more.
+struct ServerLimits {
+    std::uint64_t clients = 512;  // At once; the Unix socket has 16 places besides.
+    std::uint64_t message_bytes = std::uint64_t{256} << 20;
+    std::uint64_t monitors = 64;  // Of a client; so are the next three.
+    std::uint64_t waits = 256;    // Transactions that wait.
+    std::uint64_t locks = 64;
+    std::uint64_t backlog_bytes = std::uint64_t{1} << 20;  // That it leaves where it is.
+    bool operator==(const ServerLimits&) const = default;
+};
+
 class OvsdbServer final : public Databases {
   public:
     OvsdbServer();
@@ -82,6 +93,10 @@ class OvsdbServer final : public Databases {
     void set_remotes(std::vector<Remote> remotes);
     [[nodiscard]] std::string remote_error() const override;
     void set_tls(const TlsFiles& files);
+
+    // Both for any thread.
+    void set_limits(const ServerLimits& limits);
+    [[nodiscard]] ServerCounters counters() const override;
 
     // One turn: remotes, client sessions, triggers, storage, compaction when due, Manager status,
     // the _Server database; then the listener.

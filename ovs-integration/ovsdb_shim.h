@@ -18,7 +18,6 @@ extern "C" {
 #endif
 
 struct ovsdb;
-struct ovsdb_jsonrpc_server;
 struct ovsdb_row;
 struct ovsdb_table;
 
@@ -60,33 +59,64 @@ char* hnv_ovsdb_execute(struct ovsdb* db, const char* operations_json);
 
 // -- ovsdb_remotes.c: the jsonrpc server and its remotes ------------------------------------------
 
+// libovsdb's JSON-RPC server, and what bounds its clients.
+struct hnv_ovsdb_server;
+
 struct hnv_ovsdb_remote {
     const char* target;
     bool read_only;
 };
 
-struct ovsdb_jsonrpc_server* hnv_ovsdb_server_create(void);
-void hnv_ovsdb_server_destroy(struct ovsdb_jsonrpc_server* server);
-void hnv_ovsdb_server_add(struct ovsdb_jsonrpc_server* server, struct ovsdb* db);
-void hnv_ovsdb_server_remove(struct ovsdb_jsonrpc_server* server, struct ovsdb* db);
-void hnv_ovsdb_server_run(struct ovsdb_jsonrpc_server* server);
-void hnv_ovsdb_server_wait(struct ovsdb_jsonrpc_server* server);
+struct hnv_ovsdb_server* hnv_ovsdb_server_create(void);
+void hnv_ovsdb_server_destroy(struct hnv_ovsdb_server* server);
+void hnv_ovsdb_server_add(struct hnv_ovsdb_server* server, struct ovsdb* db);
+void hnv_ovsdb_server_remove(struct hnv_ovsdb_server* server, struct ovsdb* db);
+void hnv_ovsdb_server_run(struct hnv_ovsdb_server* server);
+void hnv_ovsdb_server_wait(struct hnv_ovsdb_server* server);
 // Makes those clients reconnect that cannot cope with a changed schema.
-void hnv_ovsdb_server_schema_changed(struct ovsdb_jsonrpc_server* server, const struct ovsdb* db);
+void hnv_ovsdb_server_schema_changed(struct hnv_ovsdb_server* server, const struct ovsdb* db);
 
 // Makes the server's remotes those of 'remotes', "db:" targets resolved in 'dbs'. The rest is
 // served even if some fail; the error then names each of them, one a line.
-char* hnv_ovsdb_set_remotes(struct ovsdb_jsonrpc_server* server, struct ovsdb* const* dbs,
-                            size_t n_dbs, const struct hnv_ovsdb_remote* remotes, size_t n_remotes);
+char* hnv_ovsdb_set_remotes(struct hnv_ovsdb_server* server, struct ovsdb* const* dbs, size_t n_dbs,
+                            const struct hnv_ovsdb_remote* remotes, size_t n_remotes);
 
 // Writes connection status into the rows that "db:" remotes refer to (is_connected, status).
-void hnv_ovsdb_update_remote_status(const struct ovsdb_jsonrpc_server* server,
-                                    struct ovsdb* const* dbs, size_t n_dbs,
-                                    const struct hnv_ovsdb_remote* remotes, size_t n_remotes);
+void hnv_ovsdb_update_remote_status(const struct hnv_ovsdb_server* server, struct ovsdb* const* dbs,
+                                    size_t n_dbs, const struct hnv_ovsdb_remote* remotes,
+                                    size_t n_remotes);
 
 // File names of PEM files; files that changed since the last call are loaded again.
 void hnv_ovsdb_set_tls(const char* private_key, const char* certificate,
                        const char* ca_certificate);
+
+// -- ovsdb_limits.c, ovsdb_requests.c: bounds on clients ------------------------------------------
+
+struct hnv_ovsdb_limits {
+    uint64_t clients;        // Connected at once; some places more are the Unix socket's.
+    uint64_t message_bytes;  // Of one message; and of a client's waiting transactions together.
+    uint64_t monitors;       // Of a client; so are the next three.
+    uint64_t waits;          // Transactions whose "wait" is not fulfilled yet.
+    uint64_t locks;
+    uint64_t backlog_bytes;  // Who has taken nothing for a minute, of more than this, is dropped.
+};
+
+struct hnv_ovsdb_counters {
+    uint64_t clients;  // At this moment, dialled ones too. The others count since the start.
+    uint64_t clients_refused;
+    uint64_t clients_stalled;   // Dropped, since they took nothing of what was sent to them.
+    uint64_t untrusted;         // TLS connections that ended before a certificate was shown.
+    uint64_t messages_refused;  // Too long.
+    uint64_t monitors_refused;
+    uint64_t waits_refused;
+    uint64_t locks_refused;
+    uint64_t permissions_refused;  // By a role, in a database that has no role tables.
+};
+
+// Both for any thread. Before the first call no client is let in.
+void hnv_ovsdb_set_limits(struct hnv_ovsdb_server* server, const struct hnv_ovsdb_limits* limits);
+void hnv_ovsdb_get_counters(const struct hnv_ovsdb_server* server,
+                            struct hnv_ovsdb_counters* counters);
 
 // -- ovsdb_server_db.c: the _Server database ------------------------------------------------------
 

@@ -77,6 +77,7 @@ class OvsdbThread final : public Databases, private CommitListener {
     [[nodiscard]] std::vector<DatabaseInfo> databases() const override;
     [[nodiscard]] std::string remote_error() const override;
     [[nodiscard]] std::string storage_problem() const override;
+    [[nodiscard]] ServerCounters counters() const override { return server_.counters(); }
     [[nodiscard]] bool take_lost_posts();
 
   private:

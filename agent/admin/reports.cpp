@@ -114,6 +114,19 @@ void add_audit_log(Json::Value& status, const audit::Counters& counters) {
     of_log["malformed"] = number(counters.malformed);
 }
 
+void add_server(Json::Value& status, const ovs::ServerCounters& counters) {
+    Json::Value& of_server = status["server"];
+    of_server["clients"] = number(counters.clients);
+    of_server["clients_refused"] = number(counters.clients_refused);
+    of_server["clients_stalled"] = number(counters.clients_stalled);
+    of_server["untrusted"] = number(counters.untrusted);
+    of_server["messages_refused"] = number(counters.messages_refused);
+    of_server["monitors_refused"] = number(counters.monitors_refused);
+    of_server["waits_refused"] = number(counters.waits_refused);
+    of_server["locks_refused"] = number(counters.locks_refused);
+    of_server["permissions_refused"] = number(counters.permissions_refused);
+}
+
 std::vector<std::string> Reports::problems() const {
     std::vector<std::string> problems;
     const underlay::Facts& facts = sources_.underlay.facts();
@@ -228,6 +241,7 @@ Json::Value Reports::status() const {
     status["databases"] = database_status();
     add_responder(status, sources_.responder.counters());
     add_audit_log(status, sources_.audit_log.counters());
+    add_server(status, sources_.server.counters());
     return status;
 }
 
@@ -318,6 +332,7 @@ std::vector<std::pair<std::string, std::string>> Reports::host_status() const {
     const policy::ModelCounts counts = sources_.model.counts();
     const audit::Counters audited = sources_.audit_log.counters();
     const std::string problem = sources_.server.storage_problem();
+    const ovs::ServerCounters served = sources_.server.counters();
     return {{"version", sources_.version},
             {"storage", problem.empty() ? "ok" : problem},
             {"switch_connected",
@@ -332,7 +347,16 @@ std::vector<std::pair<std::string, std::string>> Reports::host_status() const {
             {"faults", std::to_string(sources_.faults.all().size())},
             {"audit_log_written", std::to_string(audited.written)},
             {"audit_log_suppressed", std::to_string(audited.suppressed)},
-            {"audit_log_lost", std::to_string(audited.dropped + audited.errors)}};
+            {"audit_log_lost", std::to_string(audited.dropped + audited.errors)},
+            {"server_clients", std::to_string(served.clients)},
+            {"server_clients_refused", std::to_string(served.clients_refused)},
+            {"server_clients_stalled", std::to_string(served.clients_stalled)},
+            {"server_untrusted", std::to_string(served.untrusted)},
+            {"server_messages_refused", std::to_string(served.messages_refused)},
+            {"server_monitors_refused", std::to_string(served.monitors_refused)},
+            {"server_waits_refused", std::to_string(served.waits_refused)},
+            {"server_locks_refused", std::to_string(served.locks_refused)},
+            {"server_permissions_refused", std::to_string(served.permissions_refused)}};
 }
 
 }  // namespace hnv::admin

@@ -72,6 +72,9 @@ class Reports {
 // "dhcp", "dhcpv6", "router_advertisements" and "responder", each an object.
 void add_responder(Json::Value& status, const responder::Counters& counters);
 
+// The "server" of status(): what clients take, and what limits refused them.
+void add_server(Json::Value& status, const ovs::ServerCounters& counters);
+
 // The "audit_log" of status().
 void add_audit_log(Json::Value& status, const audit::Counters& counters);
 

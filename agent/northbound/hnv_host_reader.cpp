@@ -45,6 +45,23 @@ template <typename Number>
     }
     return std::nullopt;
 }
+
+void server_settings(const ovs::Row& row, policy::HostSettingsSpec& spec) {
+    spec.server_max_clients =
+        setting(row, "server_max_clients", std::uint32_t{1}, policy::kMaxServerClients);
+    spec.server_max_message_bytes =
+        setting(row, "server_max_message_bytes", policy::kMinServerMessageBytes,
+                policy::kMaxServerMessageBytes);
+    const auto of_client = [&row](std::string_view name) {
+        return setting(row, name, std::uint32_t{1}, policy::kMaxOfServerClient);
+    };
+    spec.server_max_monitors = of_client("server_max_monitors");
+    spec.server_max_waits = of_client("server_max_waits");
+    spec.server_max_locks = of_client("server_max_locks");
+    spec.server_max_backlog_bytes =
+        setting(row, "server_max_backlog_bytes", policy::kMinServerBacklogBytes,
+                policy::kMaxServerMessageBytes);
+}
 // Shorter and guests would ask all the time; longer is "infinite" (RFC 2131 section 3.3).
 constexpr std::uint32_t kMinLeaseSeconds = 60;
 constexpr std::uint32_t kMaxLeaseSeconds = 0xfffffffeU;
@@ -160,6 +177,7 @@ void HnvHostReader::settings(const ovs::RowChange& change) {
                                            policy::kMaxAuditLogBytes);
         spec.audit_log_files =
             setting(row, "audit_log_files", policy::kMinAuditLogFiles, policy::kMaxAuditLogFiles);
+        server_settings(row, spec);
     }
     model_.set_host_settings(spec);
 }

@@ -171,10 +171,22 @@ inline constexpr std::uint64_t kMinAuditLogBytes = std::uint64_t{64} << 10;
 inline constexpr std::uint64_t kMaxAuditLogBytes = std::uint64_t{16} << 30;
 inline constexpr unsigned kMinAuditLogFiles = 1;
 inline constexpr unsigned kMaxAuditLogFiles = 1000;
+inline constexpr std::uint32_t kMaxServerClients = 10'000;
+inline constexpr std::uint32_t kMaxOfServerClient = 100'000;  // Monitors, waits, locks.
+inline constexpr std::uint64_t kMinServerMessageBytes = std::uint64_t{1} << 20;
+inline constexpr std::uint64_t kMaxServerMessageBytes = std::uint64_t{16} << 30;
+inline constexpr std::uint64_t kMinServerBacklogBytes = std::uint64_t{4} << 10;
 struct HostSettingsSpec {
     std::optional<std::uint32_t> audit_limit_pps{};  // Packets a second, 1 at least.
     std::optional<std::uint64_t> audit_log_max_bytes{};
     std::optional<unsigned> audit_log_files{};
+    // What clients of the databases may take, see ovs::ServerLimits.
+    std::optional<std::uint32_t> server_max_clients{};
+    std::optional<std::uint64_t> server_max_message_bytes{};
+    std::optional<std::uint32_t> server_max_monitors{};  // Of a client, like the next three.
+    std::optional<std::uint32_t> server_max_waits{};
+    std::optional<std::uint32_t> server_max_locks{};
+    std::optional<std::uint64_t> server_max_backlog_bytes{};
     bool operator==(const HostSettingsSpec&) const = default;
 };
 

@@ -101,7 +101,7 @@ TEST_F(ReportsTest, TheStatusNamesTheAgentAndItsParts) {
     ASSERT_EQ(status["databases"].size(), 2U);
     EXPECT_EQ(status["databases"][1]["name"], "ms_vtep");
     EXPECT_EQ(status["databases"][1]["version"], "1.1.1");
-    for (const char* part : {"arp", "nd", "icmp_errors", "responder", "audit_log"}) {
+    for (const char* part : {"arp", "nd", "icmp_errors", "responder", "audit_log", "server"}) {
         EXPECT_TRUE(status[part].isObject()) << part;
     }
 }
@@ -116,6 +116,21 @@ TEST(Reports, EachCounterOfTheAuditLogHasItsPlace) {
     EXPECT_EQ(counters["dropped"].asUInt(), 3U);
     EXPECT_EQ(counters["errors"].asUInt(), 4U);
     EXPECT_EQ(counters["malformed"].asUInt(), 5U);
+}
+
+TEST(Reports, EachCounterOfTheServerHasItsPlace) {
+    Json::Value status;
+    add_server(status, {1, 2, 3, 4, 5, 6, 7, 8, 9});
+    const Json::Value& counters = status["server"];
+    EXPECT_EQ(counters["clients"].asUInt(), 1U);
+    EXPECT_EQ(counters["clients_refused"].asUInt(), 2U);
+    EXPECT_EQ(counters["clients_stalled"].asUInt(), 3U);
+    EXPECT_EQ(counters["untrusted"].asUInt(), 4U);
+    EXPECT_EQ(counters["messages_refused"].asUInt(), 5U);
+    EXPECT_EQ(counters["monitors_refused"].asUInt(), 6U);
+    EXPECT_EQ(counters["waits_refused"].asUInt(), 7U);
+    EXPECT_EQ(counters["locks_refused"].asUInt(), 8U);
+    EXPECT_EQ(counters["permissions_refused"].asUInt(), 9U);
 }
 
 TEST(Reports, EachCounterOfTheResponderHasItsPlace) {

@@ -180,6 +180,32 @@ TEST_F(HnvHostReaderTest, SettingsOfTheAuditLog) {
     EXPECT_THAT(fault_keys(), IsEmpty());
 }
 
+TEST_F(HnvHostReaderTest, SettingsOfTheServer) {
+    const auto& settings = policy_->model.host_settings();
+    host({update("Host", R"("settings":["map",[["server_max_clients","5"],)"
+                         R"(["server_max_message_bytes","2000000"],["server_max_monitors","3"],)"
+                         R"(["server_max_waits","4"],["server_max_locks","6"],)"
+                         R"(["server_max_backlog_bytes","7000"]]])")});
+    policy::HostSettingsSpec wanted{.server_max_clients = 5,
+                                    .server_max_message_bytes = 2'000'000,
+                                    .server_max_monitors = 3,
+                                    .server_max_waits = 4,
+                                    .server_max_locks = 6,
+                                    .server_max_backlog_bytes = 7000};
+    EXPECT_EQ(settings, wanted);
+    // Beyond the bounds: the nearest within.
+    host({update("Host", R"("settings":["map",[["server_max_clients","0"],)"
+                         R"(["server_max_message_bytes","1"],["server_max_monitors","1000000"],)"
+                         R"(["server_max_waits","0"],["server_max_locks","none"],)"
+                         R"(["server_max_backlog_bytes","0"]]])")});
+    wanted = {.server_max_clients = 1,
+              .server_max_message_bytes = 1 << 20,
+              .server_max_monitors = 100'000,
+              .server_max_waits = 1,
+              .server_max_backlog_bytes = 4096};
+    EXPECT_EQ(settings, wanted);
+}
+
 // A row of NAT that is right, with some of its columns replaced.
 std::string nat_row(const std::string& columns) {
     return insert("NAT", R"("name":"n","port":"gw",)" + columns);

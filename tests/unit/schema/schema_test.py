@@ -81,10 +81,14 @@ CONTRACT = {
                  "is_primary boolean|mac_address string|name string",
         "Switches": "_uuid|name string|vlans integer 0..4095*",
     },
-    "hnv_host 1.0.0": {
+    "hnv_host 1.1.0": {
+        "Connection": "_uuid|inactivity_probe integer?|is_connected boolean~|"
+                      "max_backoff integer 1000..?|other_config string=string*|"
+                      "read_only boolean|role string|status string=string*~|target string",
         "Fault": "_uuid|database string|key string|message string|row uuid|since string|"
                  "table string",
-        "Host": SEQUENCE + "|settings string=string*|status string=string*~",
+        "Host": "_uuid|connections ->Connection*|cur_cfg integer|next_cfg integer|"
+                "settings string=string*|status string=string*~",
         "NAT": "_uuid|external string|internal string*|name string|other_config string=string*|"
                "port string|ports string?|type string {dynamic,static}|vlan integer 1..4094?",
         "Port_Settings": "_uuid|dhcp_guard boolean|flow_limit integer 0..|"
@@ -94,6 +98,9 @@ CONTRACT = {
                          "router_guard boolean|storm_limit_pps integer 0..",
         "Provider_Address": "_uuid|address string|gateway string?|mac string?|"
                             "status string=string*~|uplink string|vlan integer 1..4094?",
+        "RBAC_Permission": "_uuid|authorization string*|insert_delete boolean|table string|"
+                           "update string*",
+        "RBAC_Role": "_uuid|name string|permissions string=->RBAC_Permission*",
     },
 }
 
@@ -104,7 +111,8 @@ ROOTS = {
     "ms_firewall": {"FW_Global", "FW_Rules"},
     "ms_service_insertion": {"SI_Global", "SI_Rule"},
     "ms_darv": {"Global", "Ports", "Switches"},
-    "hnv_host": {"Fault", "Host", "NAT", "Port_Settings", "Provider_Address"},
+    "hnv_host": {"Fault", "Host", "NAT", "Port_Settings", "Provider_Address", "RBAC_Permission",
+                 "RBAC_Role"},
 }
 
 SINGLE_ROW = {"Global", "FW_Global", "SI_Global", "Host"}
@@ -122,6 +130,8 @@ INDEXES = {
     ("hnv_host", "Provider_Address"): [["address"]],
     ("hnv_host", "Port_Settings"): [["name"]],
     ("hnv_host", "NAT"): [["name"]],
+    ("hnv_host", "Connection"): [["target"]],
+    ("hnv_host", "RBAC_Role"): [["name"]],
 }
 
 

@@ -73,6 +73,7 @@ Agent::Agent(AgentConfig config)
       writer_(databases_),
       vtep_fault_writer_(databases_),
       fault_writer_(databases_),
+      tunnels_(databases_, model_, faults_),
       underlay_({config_.ovs_db, config_.bridge, config_.datapath_type, config_.ovs_run_dir}),
       connection_(management_socket(config_), "southbound"),
       southbound_(connection_, [this](const policy::ObjectId& object) { return compile(object); }),
@@ -246,6 +247,7 @@ void Agent::on_row(std::string_view database, const ovs::RowChange& change) {
             reader->on_row(change);
         }
     }
+    tunnels_.on_row(database, change);
     if (change.after) {
         unseen_.erase(change.uuid);
     }
@@ -272,6 +274,7 @@ void Agent::on_commit(std::string_view database) {
         underlay_.set_vlan_uplinks(model_.vlan_uplinks());
         take_vlan_uplinks();
     }
+    want_bfd_sessions();
     take_carried_addresses();
     const std::vector<policy::ObjectId> changed = model_.commit();
     sequences_.on_applied(database, southbound_.apply(changed));
@@ -282,6 +285,7 @@ void Agent::on_commit(std::string_view database) {
 void Agent::on_replaced(std::string_view database) {
     log::warn(kModule, "database " + std::string(database) +
                            " was replaced by a client; its policy is read again");
+    tunnels_.on_replaced(database);
     const auto of_database = [database](const policy::RowRef& row) {
         return policy::name_of(row.table).database == database;
     };
@@ -314,6 +318,7 @@ void Agent::turn() {
     if (underlay_.run() || !underlay_known_) {
         take_underlay();
     }
+    watch_peers();
     southbound_.run();
     limit_connections();
     drops_.run();
@@ -377,6 +382,7 @@ void Agent::take_underlay() {
     port_names_.assign(std::move(names));
     model_.set_tunnel_ports({facts.vxlan_ofport, facts.nvgre_ofport});
     take_vlan_uplinks();
+    take_bfd_sessions();
     take_carried_addresses();
     realise();
     // Until the host's side is known, flows of ports that we have not seen yet would be taken for

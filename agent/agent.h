@@ -28,12 +28,14 @@
 #include "northbound/sequence.h"
 #include "northbound/status_writer.h"
 #include "northbound/vtep_fault_writer.h"
+#include "northbound/vtep_tunnels.h"
 #include "ovs-integration/openflow_connection.h"
 #include "ovs-integration/ovsdb_server.h"
 #include "ovs-integration/ovsdb_thread.h"
 #include "ovs-integration/unixctl_server.h"
 #include "pipeline/flow_set.h"
 #include "policy/model.h"
+#include "policy/peer_health.h"
 #include "policy/port_names.h"
 #include "responder/responder.h"
 #include "southbound/southbound.h"
@@ -94,6 +96,11 @@ class Agent final : private ovs::CommitListener {
     void give_back_memory();
     void take_provider_addresses();
     void take_verdicts();
+    // agent_tunnels.cpp
+    void want_bfd_sessions();
+    void take_bfd_sessions();
+    void watch_peers();
+    void tell_tunnels();
 
     AgentConfig config_;
     std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
@@ -107,6 +114,8 @@ class Agent final : private ovs::CommitListener {
     northbound::StatusWriter writer_;
     northbound::VtepFaultWriter vtep_fault_writer_;
     northbound::FaultWriter fault_writer_;
+    northbound::VtepTunnels tunnels_;
+    policy::PeerHealth peer_health_;
     std::vector<std::unique_ptr<northbound::Reader>> readers_;
     underlay::Underlay underlay_;
     ovs::OpenFlowConnection connection_;

@@ -142,6 +142,7 @@ void Agent::tell() {
         status_due_ = true;
     }
     give_back_memory();
+    tell_tunnels();
     vtep_fault_writer_.write(faults_);
     fault_writer_.write(faults_);
     if (now >= next_audited_) {

@@ -1,5 +1,7 @@
 #include "ovs-integration/openflow_connection.h"
 
+#include <utility>
+
 #include "ovs-integration/flow_codec.h"
 
 namespace hnv::ovs {
@@ -24,16 +26,27 @@ struct OpenFlowConnection::Impl {
     std::unique_ptr<rconn_packet_counter, CounterDeleter> queue{rconn_packet_counter_create()};
     std::unique_ptr<rconn, RconnDeleter> connection{
         rconn_create(kProbeSeconds, kMaxBackoffSeconds, 0, 1U << kOpenFlowVersion)};
+    std::string target;
+    std::string name;
+    bool begun = false;
 };
 
 OpenFlowConnection::OpenFlowConnection(const std::string& target, const std::string& name)
     : impl_(std::make_unique<Impl>()) {
-    rconn_connect(impl_->connection.get(), target.c_str(), name.c_str());
+    impl_->target = target;
+    impl_->name = name;
 }
 
 OpenFlowConnection::~OpenFlowConnection() = default;
 
-void OpenFlowConnection::run() { rconn_run(impl_->connection.get()); }
+// Not before somebody is there to go on: the switch drops who doesn't say hello within a second,
+// and the next attempt would come a second later.
+void OpenFlowConnection::run() {
+    if (!std::exchange(impl_->begun, true)) {
+        rconn_connect(impl_->connection.get(), impl_->target.c_str(), impl_->name.c_str());
+    }
+    rconn_run(impl_->connection.get());
+}
 
 void OpenFlowConnection::wait() {
     rconn_run_wait(impl_->connection.get());

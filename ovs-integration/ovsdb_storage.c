@@ -203,10 +203,10 @@ static char* convert(struct ovsdb* db, const struct ovsdb_schema* wanted) {
 // Consumes 'reason'.
 static char* explain(const char* file, char* reason) {
     char* error = NULL;
-    if (access(file, W_OK)) {
-        error = xasprintf("%s: cannot be written (%s)%s", file, ovs_strerror(errno),
-                          errno == EROFS ? ": mount its file system read-write" : "");
-    } else if (!strstr(reason, "lock")) {
+    if (strstr(reason, ovs_strerror(EROFS)) || (access(file, W_OK) && errno == EROFS)) {
+        error = xasprintf("%s: cannot be written (%s): mount its file system read-write", file,
+                          ovs_strerror(EROFS));
+    } else if (!strstr(reason, "lock") && !access(file, R_OK | W_OK)) {
         error = hnv_log_mend(file, reason);
     }
     if (!error) {

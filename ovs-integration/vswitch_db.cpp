@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "ovs-integration/event_loop.h"
 #include "ovs-integration/vswitch_session.h"
 
 namespace hnv::ovs {
@@ -93,6 +94,29 @@ std::vector<hnv_string_pair> pairs_of(
     return pairs;
 }
 
+bool is_bfd_port(const ovsrec_port* port) {
+    return std::string_view(hnv_port_name(port)).starts_with(kBfdPortPrefix) &&
+           text_of(hnv_port_external_id(port, kMark.key)) == kMark.value &&
+           hnv_port_n_interfaces(port) == 1;
+}
+
+BfdPortFacts bfd_facts_of(const ovsrec_interface* interface) {
+    BfdPortFacts facts;
+    const std::int64_t ofport = hnv_interface_ofport(interface);
+    facts.ofport = is_switch_port(ofport) ? static_cast<std::uint32_t>(ofport) : 0;
+    facts.problem = text_of(hnv_interface_error(interface));
+    if (ofport < 0 && facts.problem.empty()) {
+        facts.problem = "ovs-vswitchd could not make it";
+    }
+    hnv_interface_for_each_bfd_status(
+        interface,
+        [](void* status, const char* key, const char* value) {
+            static_cast<std::map<std::string, std::string>*>(status)->emplace(key, value);
+        },
+        &facts.status);
+    return facts;
+}
+
 // What the agent sees of the database, as values.
 struct View {
     bool connected = false;  // And read at least once.
@@ -100,6 +124,7 @@ struct View {
     std::string datapath_type;
     std::string problem;
     std::vector<InterfaceFacts> interfaces;
+    std::map<std::string, BfdPortFacts> bfd_ports;
 
     bool operator==(const View&) const = default;
 };
@@ -113,6 +138,8 @@ struct VswitchDb::Impl {
     BridgeConfig bridge;
     // The bridge's own port first, then the tunnels: all are kept alike.
     std::vector<TunnelPortConfig> ports;
+    std::optional<BfdPortsConfig> bfd_ports;  // nullopt: not told yet.
+    bool wish_changed = false;
     VswitchSession session;
     ovsdb_idl_txn* txn = nullptr;  // While one is being put together.
     View view;
@@ -127,13 +154,18 @@ struct VswitchDb::Impl {
     void insert_bridge(const ovsrec_open_vswitch* root, const std::string& type);
     void correct_bridge(const ovsrec_bridge* found);
     void correct_port(const ovsrec_bridge* found, const TunnelPortConfig& port);
+    void correct_bfd_ports(const ovsrec_bridge* found);
+    void insert_bfd_port(const ovsrec_bridge* found, const BfdPortConfig& port);
+    static void correct_bfd_port(const ovsrec_interface* interface, const BfdPortConfig& port);
     ovsrec_port* insert_port(const TunnelPortConfig& port);
 };
 
 bool VswitchDb::Impl::run() {
-    if (!session.run()) {
+    // A wish that comes while a transaction is outstanding is met when that ends.
+    if (!session.run() && !std::exchange(wish_changed, false)) {
         return false;
     }
+    wish_changed = false;
     if (session.may_edit()) {
         reconcile();
     }
@@ -163,6 +195,12 @@ View VswitchDb::Impl::take_view() const {
         }
     });
     std::ranges::sort(next.interfaces, {}, &InterfaceFacts::name);
+    for (std::size_t p = 0; p < hnv_bridge_n_ports(found); ++p) {
+        const ovsrec_port* port = hnv_bridge_port(found, p);
+        if (is_bfd_port(port)) {
+            next.bfd_ports.emplace(hnv_port_name(port), bfd_facts_of(hnv_port_interface(port, 0)));
+        }
+    }
 
     next.bridge_ready = std::ranges::all_of(ports, [&](const TunnelPortConfig& port) {
         const ovsrec_interface* interface = find_interface(found, port.name);
@@ -279,6 +317,9 @@ void VswitchDb::Impl::correct_bridge(const ovsrec_bridge* found) {
     for (const TunnelPortConfig& port : ports) {
         correct_port(found, port);
     }
+    if (bfd_ports) {
+        correct_bfd_ports(found);
+    }
 }
 
 // Options beyond the wished ones (a checksum setting, say) are the administrator's and stay.
@@ -295,6 +336,53 @@ void VswitchDb::Impl::correct_port(const ovsrec_bridge* found, const TunnelPortC
         if (text_of(hnv_interface_option(interface, key.c_str())) != value) {
             hnv_interface_put_option(interface, key.c_str(), value.c_str());
         }
+    }
+}
+
+void VswitchDb::Impl::correct_bfd_ports(const ovsrec_bridge* found) {
+    std::map<std::string_view, const ovsrec_port*> there;
+    for (std::size_t p = 0; p < hnv_bridge_n_ports(found); ++p) {
+        const ovsrec_port* port = hnv_bridge_port(found, p);
+        if (is_bfd_port(port)) {
+            there.emplace(hnv_port_name(port), port);
+        }
+    }
+    for (const BfdPortConfig& port : bfd_ports->wanted) {
+        const auto known = there.find(port.name);
+        if (known == there.end()) {
+            insert_bfd_port(found, port);
+            continue;
+        }
+        correct_bfd_port(hnv_port_interface(known->second, 0), port);
+        there.erase(known);
+    }
+    for (const auto& [name, port] : there) {
+        if (!bfd_ports->kept.contains(std::string(name))) {
+            hnv_bridge_remove_port(found, port);
+        }
+    }
+}
+
+void VswitchDb::Impl::insert_bfd_port(const ovsrec_bridge* found, const BfdPortConfig& port) {
+    const std::vector<hnv_string_pair> bfd = pairs_of(port.bfd);
+    ovsrec_port* inserted = insert_port({port.name, port.type, port.options});
+    hnv_interface_set_bfd(hnv_port_interface(inserted, 0), bfd.data(), bfd.size());
+    hnv_bridge_add_port(found, inserted);
+}
+
+// Nothing is written that is there already: a session that runs goes on.
+void VswitchDb::Impl::correct_bfd_port(const ovsrec_interface* interface,
+                                       const BfdPortConfig& port) {
+    const std::vector<hnv_string_pair> options = pairs_of(port.options);
+    const std::vector<hnv_string_pair> bfd = pairs_of(port.bfd);
+    if (port.type != hnv_interface_type(interface)) {
+        hnv_interface_set_type(interface, port.type.c_str());
+    }
+    if (!hnv_interface_has_options(interface, options.data(), options.size())) {
+        hnv_interface_set_options(interface, options.data(), options.size());
+    }
+    if (!hnv_interface_has_bfd(interface, bfd.data(), bfd.size())) {
+        hnv_interface_set_bfd(interface, bfd.data(), bfd.size());
     }
 }
 
@@ -315,7 +403,19 @@ VswitchDb::~VswitchDb() = default;
 
 bool VswitchDb::run() { return impl_->run(); }
 
-void VswitchDb::wait() { impl_->session.wait(); }
+void VswitchDb::set_bfd_ports(BfdPortsConfig ports) {
+    if (impl_->bfd_ports != ports) {
+        impl_->bfd_ports = std::move(ports);
+        impl_->wish_changed = true;
+    }
+}
+
+void VswitchDb::wait() {
+    impl_->session.wait();
+    if (impl_->wish_changed) {
+        wake_now();
+    }
+}
 
 bool VswitchDb::connected() const { return impl_->view.connected; }
 
@@ -330,6 +430,10 @@ std::optional<std::uint32_t> VswitchDb::tunnel_ofport(std::string_view name) con
         return std::nullopt;
     }
     return found->ofport;
+}
+
+const std::map<std::string, BfdPortFacts>& VswitchDb::bfd_ports() const {
+    return impl_->view.bfd_ports;
 }
 
 std::string VswitchDb::datapath_type() const { return impl_->view.datapath_type; }

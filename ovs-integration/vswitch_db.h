@@ -1,14 +1,16 @@
 // The local Open vSwitch's configuration database (database Open_vSwitch), as a client.
 //
-// Keeps the agent's integration bridge and its tunnel ports as wished, and tells which interfaces
-// there are. Nothing else in that database is touched.
+// Keeps the agent's integration bridge, its tunnel ports and its BFD ports as wished, and tells
+// which interfaces there are. Nothing else in that database is touched.
 //
 // Thread: one thread, the one whose poll loop calls run() and wait().
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,6 +37,37 @@ struct TunnelPortConfig {
     std::vector<std::pair<std::string, std::string>> options;  // e.g. {"remote_ip","flow"}.
 };
 
+// A tunnel port with a BFD session of Open vSwitch's own (Interface.bfd, ovs-vswitchd.conf.db(5)).
+struct BfdPortConfig {
+    std::string name;  // Begins with kBfdPortPrefix.
+    std::string type;
+    // Both maps hold just this, whatever was there.
+    std::vector<std::pair<std::string, std::string>> options;
+    std::vector<std::pair<std::string, std::string>> bfd;
+
+    bool operator==(const BfdPortConfig&) const = default;
+};
+
+// BFD ports of the integration bridge: those that the agent made and that have this in front of
+// their name.
+inline constexpr std::string_view kBfdPortPrefix = "hnvb-";
+
+struct BfdPortsConfig {
+    std::vector<BfdPortConfig> wanted;
+    // Of ports that stay as they are if they are there; all others go.
+    std::set<std::string> kept;
+
+    bool operator==(const BfdPortsConfig&) const = default;
+};
+
+struct BfdPortFacts {
+    std::uint32_t ofport = 0;                   // 0: there is none yet.
+    std::map<std::string, std::string> status;  // Interface.bfd_status.
+    std::string problem;                        // Why there can be none, for a person.
+
+    bool operator==(const BfdPortFacts&) const = default;
+};
+
 // An interface of the integration bridge that the switch has realised.
 struct InterfaceFacts {
     std::string name;
@@ -57,6 +90,9 @@ class VswitchDb {
     VswitchDb(const VswitchDb&) = delete;
     VswitchDb& operator=(const VswitchDb&) = delete;
 
+    // Until the first call BFD ports stay as they are.
+    void set_bfd_ports(BfdPortsConfig ports);
+
     // Returns true when something that the functions below return has changed.
     [[nodiscard]] bool run();
     void wait();
@@ -68,6 +104,8 @@ class VswitchDb {
     // Interfaces of the integration bridge with a valid ofport, by name.
     [[nodiscard]] const std::vector<InterfaceFacts>& interfaces() const;
     [[nodiscard]] std::optional<std::uint32_t> tunnel_ofport(std::string_view name) const;
+    // By name.
+    [[nodiscard]] const std::map<std::string, BfdPortFacts>& bfd_ports() const;
     // Of the bridge as it is; empty while there is none.
     [[nodiscard]] std::string datapath_type() const;
     // What keeps the bridge or its tunnel ports from working, for a person; empty when all is well.

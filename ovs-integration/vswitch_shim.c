@@ -39,6 +39,8 @@ static void monitor_columns(struct ovsdb_idl* idl) {
         &ovsrec_interface_col_mtu_request,
         &ovsrec_interface_col_link_state,
         &ovsrec_interface_col_error,
+        &ovsrec_interface_col_bfd,
+        &ovsrec_interface_col_bfd_status,
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
@@ -168,6 +170,38 @@ const char* hnv_interface_external_id(const struct ovsrec_interface* interface, 
     return smap_get(&interface->external_ids, key);
 }
 
+static bool holds(const struct smap* map, const struct hnv_string_pair* pairs, size_t n) {
+    if (smap_count(map) != n) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char* value = smap_get(map, pairs[i].key);
+
+        if (!value || strcmp(value, pairs[i].value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool hnv_interface_has_options(const struct ovsrec_interface* interface,
+                               const struct hnv_string_pair* pairs, size_t n) {
+    return holds(&interface->options, pairs, n);
+}
+
+bool hnv_interface_has_bfd(const struct ovsrec_interface* interface,
+                           const struct hnv_string_pair* pairs, size_t n) {
+    return holds(&interface->bfd, pairs, n);
+}
+
+void hnv_interface_for_each_bfd_status(const struct ovsrec_interface* interface,
+                                       void (*visit)(void* aux, const char* key, const char* value),
+                                       void* aux) {
+    struct smap_node* node;
+
+    SMAP_FOR_EACH(node, &interface->bfd_status) { visit(aux, node->key, node->value); }
+}
+
 struct ovsdb_idl_txn* hnv_txn_begin(struct hnv_vswitch* vswitch, const char* comment) {
     struct ovsdb_idl_txn* txn = ovsdb_idl_txn_create(vswitch->idl);
 
@@ -203,6 +237,12 @@ void hnv_txn_abandon(struct ovsdb_idl_txn* txn) {
     }
 }
 
+static void fill(struct smap* map, const struct hnv_string_pair* pairs, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        smap_replace(map, pairs[i].key, pairs[i].value);
+    }
+}
+
 struct ovsrec_port* hnv_txn_insert_port(struct ovsdb_idl_txn* txn, const char* name,
                                         const char* type, const struct hnv_string_pair* options,
                                         size_t n_options, struct hnv_string_pair mark) {
@@ -211,9 +251,7 @@ struct ovsrec_port* hnv_txn_insert_port(struct ovsdb_idl_txn* txn, const char* n
     const struct smap marks = SMAP_CONST1(&marks, mark.key, mark.value);
     struct smap option_map = SMAP_INITIALIZER(&option_map);
 
-    for (size_t i = 0; i < n_options; i++) {
-        smap_replace(&option_map, options[i].key, options[i].value);
-    }
+    fill(&option_map, options, n_options);
     ovsrec_interface_set_name(interface, name);
     ovsrec_interface_set_type(interface, type);
     ovsrec_interface_set_options(interface, &option_map);
@@ -288,6 +326,24 @@ void hnv_interface_set_type(const struct ovsrec_interface* interface, const char
 void hnv_interface_put_option(const struct ovsrec_interface* interface, const char* key,
                               const char* value) {
     ovsrec_interface_update_options_setkey(interface, key, value);
+}
+
+void hnv_interface_set_options(const struct ovsrec_interface* interface,
+                               const struct hnv_string_pair* pairs, size_t n) {
+    struct smap map = SMAP_INITIALIZER(&map);
+
+    fill(&map, pairs, n);
+    ovsrec_interface_set_options(interface, &map);
+    smap_destroy(&map);
+}
+
+void hnv_interface_set_bfd(const struct ovsrec_interface* interface,
+                           const struct hnv_string_pair* pairs, size_t n) {
+    struct smap map = SMAP_INITIALIZER(&map);
+
+    fill(&map, pairs, n);
+    ovsrec_interface_set_bfd(interface, &map);
+    smap_destroy(&map);
 }
 
 void hnv_port_set_tag(const struct ovsrec_port* port, int64_t tag) {

@@ -71,6 +71,14 @@ bool hnv_interface_link_is_up(const struct ovsrec_interface*);
 const char* hnv_interface_error(const struct ovsrec_interface*);
 const char* hnv_interface_option(const struct ovsrec_interface*, const char* key);
 const char* hnv_interface_external_id(const struct ovsrec_interface*, const char* key);
+/* Whether a map holds just these pairs, each key once. */
+bool hnv_interface_has_options(const struct ovsrec_interface*, const struct hnv_string_pair*,
+                               size_t n);
+bool hnv_interface_has_bfd(const struct ovsrec_interface*, const struct hnv_string_pair*, size_t n);
+/* Calls visit(aux, key, value) for each pair of bfd_status, in no particular order. */
+void hnv_interface_for_each_bfd_status(const struct ovsrec_interface*,
+                                       void (*visit)(void* aux, const char* key, const char* value),
+                                       void* aux);
 
 /* Writing: begin, any number of edits, commit until the outcome is not HNV_TXN_PENDING (with
  * hnv_vswitch_run() in between), abandon. At most one transaction is open at a time, and rows may
@@ -112,6 +120,10 @@ void hnv_bridge_set_protocols(const struct ovsrec_bridge*, const char** protocol
 void hnv_bridge_set_other_config(const struct ovsrec_bridge*, struct hnv_string_pair);
 void hnv_interface_set_type(const struct ovsrec_interface*, const char* type);
 void hnv_interface_put_option(const struct ovsrec_interface*, const char* key, const char* value);
+/* These replace the map. */
+void hnv_interface_set_options(const struct ovsrec_interface*, const struct hnv_string_pair*,
+                               size_t n);
+void hnv_interface_set_bfd(const struct ovsrec_interface*, const struct hnv_string_pair*, size_t n);
 /* -1: no VLAN, no request. */
 void hnv_port_set_tag(const struct ovsrec_port*, int64_t tag);
 void hnv_interface_set_mac(const struct ovsrec_interface*, const char* mac);

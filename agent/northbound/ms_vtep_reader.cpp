@@ -131,6 +131,7 @@ void MsVtepReader::subnet(const ovs::RowChange& change) {
     spec.vsid = static_cast<std::uint32_t>(vsid);
     spec.name = change.after->string("name");
     spec.rdid = change.after->string("description");
+    spec.service_node = change.after->string("replication_mode") == "service_node";
     std::optional<std::string> problem;
     spec.static_routes = static_routes(*change.after, problem);
     for (const auto& [key, value] : change.after->string_map("other_config")) {
@@ -186,6 +187,13 @@ void MsVtepReader::locator(const ovs::RowChange& change) {
     const auto encapsulation =
         type.starts_with("nvgre") ? policy::Encapsulation::Nvgre : policy::Encapsulation::Vxlan;
     accept(row, FaultKey::BadAddress, policy::LocatorSpec{encapsulation, *pa});
+    const auto key = change.after->integer("tunnel_key");
+    faults_.set(row, FaultKey::TunnelKey,
+                key ? std::optional("tunnel_key of the Physical_Locator " + pa->to_string() +
+                                    " is " + std::to_string(*key) +
+                                    "; a tunnel has no key of its own, the Logical_Switch's is "
+                                    "used: clear it here and set that")
+                    : std::nullopt);
 }
 
 void MsVtepReader::mapping(const ovs::RowChange& change) {

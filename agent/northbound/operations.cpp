@@ -83,20 +83,31 @@ void Operations::remove(const std::string& table, const Uuid& row) {
 
 void Operations::add_to_set(const std::string& table, const Uuid& row, const std::string& column,
                             Json::Value value) {
-    mutate_set("insert", table, row, column, std::move(value));
+    mutate_set("insert", table, row, column, {std::move(value)});
 }
 
 void Operations::remove_from_set(const std::string& table, const Uuid& row,
                                  const std::string& column, Json::Value value) {
-    mutate_set("delete", table, row, column, std::move(value));
+    mutate_set("delete", table, row, column, {std::move(value)});
+}
+
+void Operations::add_to_set(const std::string& table, const Uuid& row, const std::string& column,
+                            const std::vector<Json::Value>& values) {
+    mutate_set("insert", table, row, column, values);
+}
+
+void Operations::remove_from_set(const std::string& table, const Uuid& row,
+                                 const std::string& column,
+                                 const std::vector<Json::Value>& values) {
+    mutate_set("delete", table, row, column, values);
 }
 
 void Operations::mutate_set(const char* mutator, const std::string& table, const Uuid& row,
-                            const std::string& column, Json::Value value) {
+                            const std::string& column, const std::vector<Json::Value>& values) {
     Json::Value mutation(Json::arrayValue);
     mutation.append(column);
     mutation.append(mutator);
-    mutation.append(json_set({std::move(value)}));
+    mutation.append(json_set(values));
     Json::Value mutate = operation("mutate", table);
     mutate["where"] = where_row(row);
     mutate["mutations"].append(mutation);

@@ -32,6 +32,11 @@ class Operations {
 
     void remove_from_set(const std::string& table, const Uuid& row, const std::string& column,
                          Json::Value value);
+    // The same of several values.
+    void add_to_set(const std::string& table, const Uuid& row, const std::string& column,
+                    const std::vector<Json::Value>& values);
+    void remove_from_set(const std::string& table, const Uuid& row, const std::string& column,
+                         const std::vector<Json::Value>& values);
 
     [[nodiscard]] bool empty() const { return operations_.empty(); }
     // Executes them; a failure is logged with `what` they were for.
@@ -39,7 +44,7 @@ class Operations {
 
   private:
     void mutate_set(const char* mutator, const std::string& table, const Uuid& row,
-                    const std::string& column, Json::Value value);
+                    const std::string& column, const std::vector<Json::Value>& values);
 
     Json::Value operations_{Json::arrayValue};
     unsigned names_ = 0;

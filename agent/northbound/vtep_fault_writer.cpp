@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "northbound/operations.h"
+#include "northbound/own_rows.h"
 
 namespace hnv::northbound {
 
@@ -37,6 +38,28 @@ using policy::SourceTable;
                                           : "unspecified_fault";
 }
 
+// What a fault of a table without a column of its own is for the switch; null: it is none of it.
+[[nodiscard]] const char* switch_word(SourceTable table, FaultKey key, const std::string& message) {
+    switch (table) {
+        case SourceTable::VtepUcastMacsRemote:
+            if (key == FaultKey::SwitchRejected &&
+                message.find("TABLE_FULL") != std::string::npos) {
+                return "mac_table_exhaustion";
+            }
+            return "unspecified_fault";
+        case SourceTable::VtepLogicalSwitch:
+        case SourceTable::VtepMcastMacsRemote:
+        case SourceTable::VtepPhysicalLocatorSet:
+        case SourceTable::VtepPhysicalLocator:
+        case SourceTable::VtepTunnel:
+            return key == FaultKey::TunnelLimit || key == FaultKey::ReplicationLimit
+                       ? "tunnel_exhaustion"
+                       : "unspecified_fault";
+        default:
+            return nullptr;
+    }
+}
+
 [[nodiscard]] Json::Value json_words(const std::set<std::string>& words) {
     return json_set({words.begin(), words.end()});
 }
@@ -45,14 +68,18 @@ using policy::SourceTable;
 
 void VtepFaultWriter::write(const policy::Faults& faults) {
     Told now;
+    Words of_switch;
     // They are sorted by their table: those of ms_vtep, of which there may be many, come before.
     const policy::Faults::Id first{{SourceTable::VtepPhysicalPort, Uuid{}}, FaultKey{}};
     for (auto fault = faults.all().lower_bound(first); fault != faults.all().end(); ++fault) {
         const auto& [row, key] = fault->first;
         if (column_of(row.table) != nullptr) {
             now[row].insert(word_for(row.table, key));
+        } else if (const char* word = switch_word(row.table, key, fault->second)) {
+            of_switch.insert(word);
         }
     }
+    tell_switch(std::move(of_switch));
     if (now == told_) {
         return;
     }
@@ -75,6 +102,22 @@ void VtepFaultWriter::write(const policy::Faults& faults) {
     }
     told_ = std::move(now);
     operations.commit(server_, "hardware_vtep", "faults");
+}
+
+void VtepFaultWriter::tell_switch(Words words) {
+    if (words.empty() && told_switch_.second.empty()) {
+        return;
+    }
+    const auto row = first_row(server_, "hardware_vtep", "Physical_Switch");
+    if (!row || told_switch_ == std::pair(row, words)) {
+        return;
+    }
+    Operations operations;
+    Json::Value values;
+    values["switch_fault_status"] = json_words(words);
+    operations.update("Physical_Switch", *row, values);
+    operations.commit(server_, "hardware_vtep", "faults of the switch");
+    told_switch_ = {row, std::move(words)};
 }
 
 }  // namespace hnv::northbound

@@ -86,6 +86,11 @@ void classify_host(const policy::HostView& host, std::uint64_t cookie, FlowSet& 
             other.drop(out, cookie);  // No subnet of this host has the key.
         }
     }
+    for (const std::uint32_t ofport : host.bfd_ofports) {
+        StageFlow other(Table::Classify, priority::kNormal);
+        other->match_in_port(ofport);
+        other.drop(out, cookie);  // The switch has taken BFD's own packets before the first table.
+    }
     StageFlow(Table::Classify, priority::kMiss).drop(out, cookie);
 }
 

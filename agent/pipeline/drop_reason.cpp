@@ -52,6 +52,7 @@ constexpr std::array kFlowReasons{
                DropReason::FirewallInbound},
     FlowReason{ObjectKind::Port, Table::FirewallInLimit, kAnyPriority, DropReason::FlowLimit},
     FlowReason{ObjectKind::Host, Table::Classify, priority::kLow, DropReason::VsidMismatch},
+    FlowReason{ObjectKind::Host, Table::Classify, priority::kNormal, DropReason::NotBfd},
     FlowReason{ObjectKind::Host, Table::TunnelGuard, priority::kMiss,
                DropReason::UnknownOuterSource},
     FlowReason{ObjectKind::Host, Table::TunnelGuard, priority::kHigh, DropReason::RouterGuard},
@@ -119,17 +120,21 @@ std::string_view to_string(DropReason reason) {
             return "vsid-mismatch";
         case DropReason::UnknownOuterSource:
             return "unknown-outer-source";
+        case DropReason::NotBfd:
+            return "not-bfd";
     }
     return "";
 }
 
 bool is_of_host(DropReason reason) {
     return reason == DropReason::VsidMismatch || reason == DropReason::UnknownOuterSource ||
-           reason == DropReason::NoDestination || reason == DropReason::RouterGuard;
+           reason == DropReason::NoDestination || reason == DropReason::RouterGuard ||
+           reason == DropReason::NotBfd;
 }
 
 bool is_of_port(DropReason reason) {
-    return reason != DropReason::VsidMismatch && reason != DropReason::UnknownOuterSource;
+    return reason != DropReason::VsidMismatch && reason != DropReason::UnknownOuterSource &&
+           reason != DropReason::NotBfd;
 }
 
 std::optional<DropReason> drop_reason(const ovs::Flow& flow) {

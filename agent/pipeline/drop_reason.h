@@ -40,6 +40,7 @@ enum class DropReason : std::uint8_t {
     // Of the host: what came by a tunnel; NoDestination and RouterGuard too.
     VsidMismatch,
     UnknownOuterSource,
+    NotBfd,
 };
 inline constexpr std::array kDropReasons{
     DropReason::MacGuard,           DropReason::ArpGuard,         DropReason::Ipv4Guard,
@@ -48,7 +49,7 @@ inline constexpr std::array kDropReasons{
     DropReason::ArpLimit,           DropReason::DhcpLimit,        DropReason::FlowLimit,
     DropReason::QosOutbound,        DropReason::FirewallOutbound, DropReason::NoDestination,
     DropReason::FirewallInbound,    DropReason::QosInbound,       DropReason::VsidMismatch,
-    DropReason::UnknownOuterSource,
+    DropReason::UnknownOuterSource, DropReason::NotBfd,
 };
 [[nodiscard]] std::string_view to_string(DropReason reason);
 

@@ -92,6 +92,7 @@ struct Drop {
     std::string_view why;
 };
 constexpr std::array kDrops{
+    Drop{Table::Classify, priority::kNormal, "not BFD, by a port that is for BFD alone"},
     Drop{Table::Classify, priority::kLow,
          "the port is blocked, or is not bound to this VLAN (see hnvctl ports)"},
     Drop{Table::Classify, priority::kMiss,

@@ -52,6 +52,8 @@ SourceTableName name_of(SourceTable table) {
             return {"ms_darv", "Ports"};
         case SourceTable::MsDarvAddresses:
             return {"ms_darv", "IP_Addresses"};
+        case SourceTable::VtepTunnel:
+            return {"hardware_vtep", "Tunnel"};
     }
     return {"", ""};
 }
@@ -108,6 +110,8 @@ const char* to_string(FaultKey key) {
         "port-mac-mismatch",
         "ca-outside",
         "rule-limit",
+        "tunnel-key",
+        "tunnel-limit",
     };
     static_assert(kNames.size() == kFaultKeys.size());
     return kNames.at(static_cast<std::size_t>(key));

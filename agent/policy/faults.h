@@ -49,6 +49,8 @@ enum class FaultKey : std::uint8_t {
     PortMacMismatch,
     CaOutside,
     RuleLimit,
+    TunnelKey,
+    TunnelLimit,
 };
 inline constexpr std::array kFaultKeys{
     FaultKey::BadAddress,      FaultKey::VsidRange,          FaultKey::VsidDuplicate,
@@ -61,6 +63,7 @@ inline constexpr std::array kFaultKeys{
     FaultKey::AclBinding,      FaultKey::SwitchRejected,     FaultKey::NatPort,
     FaultKey::NatConflict,     FaultKey::MirrorTarget,       FaultKey::BadSetting,
     FaultKey::PortMacMismatch, FaultKey::CaOutside,          FaultKey::RuleLimit,
+    FaultKey::TunnelKey,       FaultKey::TunnelLimit,
 };
 [[nodiscard]] const char* to_string(FaultKey key);
 // The row is in conflict with another that was there before it: which of the two is in force must

@@ -133,6 +133,14 @@ void Model::set_tunnel_ports(const TunnelPorts& ports) {
     touch_services();
 }
 
+void Model::set_bfd_ports(std::vector<std::uint32_t> ofports) {
+    std::ranges::sort(ofports);
+    if (ofports != bfd_ofports_) {
+        bfd_ofports_ = std::move(ofports);
+        touch(ObjectKind::Host, 0);
+    }
+}
+
 void Model::set_host_settings(const HostSettingsSpec& settings) {
     if (settings != host_settings_) {
         host_settings_ = settings;

@@ -21,6 +21,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "policy/faults.h"
@@ -103,6 +104,10 @@ class Model {
     void set_host_settings(const HostSettingsSpec& settings);
     // All provider addresses that the host carries now, whoever made them.
     void set_carried_addresses(std::vector<CarriedAddress> carried);
+    // Ports of the integration bridge that carry BFD alone.
+    void set_bfd_ports(std::vector<std::uint32_t> ofports);
+    // Provider addresses that are not to be chosen where there is a choice.
+    void set_unreachable(const std::set<IpAddress>& addresses);
     // The ports that lead to the uplinks of vlan_uplinks().
     void set_vlan_uplinks(std::map<std::string, VlanUplink> uplinks);
     // All guests' interfaces that there are now.
@@ -131,6 +136,12 @@ class Model {
 
     // What DHCP and router advertisements tell the guests; any thread may read it.
     [[nodiscard]] const LeaseTable& leases() const { return leases_; }
+
+    // The locators that mappings and groups of hardware_vtep name; by row, in no order.
+    void for_each_vtep_locator(
+        const std::function<void(const Uuid&, const LocatorSpec&)>& visit) const;
+    // Whether these may have changed since the last call.
+    [[nodiscard]] bool take_locator_changes() { return std::exchange(locators_changed_, false); }
 
     // Every row that is in the model.
     [[nodiscard]] std::vector<RowRef> rows() const;
@@ -180,6 +191,7 @@ class Model {
 
     // model_mappings.cpp
     LocatorRecord& locator_record(const Uuid& row);
+    void hold(LocatorRecord& locator);
     void remove_locator(const Uuid& row);
     void release(LocatorRecord& locator);
     void unlist(LocatorRecord& locator);
@@ -226,7 +238,8 @@ class Model {
         std::vector<IpAddress> arrivals;
     };
     [[nodiscard]] Spread spread_of(std::vector<LocatorSpec> locators) const;
-    [[nodiscard]] Spread spread_of_set(const Uuid& set) const;
+    [[nodiscard]] Spread spread_of_set(const SubnetRecord& subnet, const Uuid& set) const;
+    void choose_service_node(std::uint32_t vsid, std::vector<LocatorSpec>& peers) const;
     [[nodiscard]] Spread spread_of_mappings(const SubnetRecord& subnet) const;
     void view_replication(const SubnetRecord& subnet, SubnetView& view) const;
     [[nodiscard]] IpAddress arrival_of(const SubnetRecord& subnet, const PortRecord& port) const;
@@ -368,6 +381,9 @@ class Model {
     std::vector<CarriedAddress> carried_;  // Ascending.
     std::map<std::string, VlanUplink> vlan_uplinks_;
     std::set<std::pair<std::string, Uuid>> vlans_by_uplink_;  // Rows of subnets that are VLANs.
+    std::vector<std::uint32_t> bfd_ofports_;
+    std::set<IpAddress> unreachable_;
+    bool locators_changed_ = true;
     std::uint32_t next_number_ = 1;
 
     // What commit() has to look at.

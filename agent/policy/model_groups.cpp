@@ -1,5 +1,6 @@
 // Groups: where broadcast and multicast of a subnet go when the controller says so.
 #include <algorithm>
+#include <iterator>
 
 #include "policy/model.h"
 
@@ -132,7 +133,7 @@ Model::Spread Model::spread_of(std::vector<LocatorSpec> locators) const {
     return spread;
 }
 
-Model::Spread Model::spread_of_set(const Uuid& set) const {
+Model::Spread Model::spread_of_set(const SubnetRecord& subnet, const Uuid& set) const {
     std::vector<LocatorSpec> locators;
     const auto known = locator_sets_.find(set);
     if (known != locator_sets_.end() && known->second.spec) {
@@ -143,7 +144,49 @@ Model::Spread Model::spread_of_set(const Uuid& set) const {
             }
         }
     }
-    return spread_of(std::move(locators));
+    Spread spread = spread_of(std::move(locators));
+    if (subnet.spec->service_node) {
+        choose_service_node(subnet.spec->vsid, spread.peers);
+    }
+    return spread;
+}
+
+// Of the service nodes that can be reached the one with the highest score for the subnet
+// (rendezvous hashing): the subnets spread over them, and when one goes only its own move. If none
+// can be reached, the one that would serve if all could.
+void Model::choose_service_node(std::uint32_t vsid, std::vector<LocatorSpec>& peers) const {
+    if (peers.empty()) {
+        return;
+    }
+    const auto score = [&](const LocatorSpec& peer) {
+        std::uint64_t hash = 0xcbf29ce484222325ULL ^ vsid;
+        for (const std::uint8_t byte : peer.pa.bytes()) {
+            hash = (hash ^ byte) * 0x100000001b3ULL;
+        }
+        hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15ULL;
+        return std::pair(!unreachable_.contains(peer.pa), hash ^ hash >> 29);
+    };
+    peers = {*std::ranges::max_element(peers, {}, score)};
+}
+
+void Model::set_unreachable(const std::set<IpAddress>& addresses) {
+    if (addresses == unreachable_) {
+        return;
+    }
+    std::set<IpAddress> changed;
+    std::ranges::set_symmetric_difference(addresses, unreachable_,
+                                          std::inserter(changed, changed.end()));
+    unreachable_ = addresses;
+    for (const auto& [row, subnet] : subnets_) {
+        const bool concerned =
+            subnet->spec && subnet->spec->service_node &&
+            std::ranges::any_of(subnet->group_locators, [&](const LocatorRecord* locator) {
+                return locator->spec && changed.contains(locator->spec->pa);
+            });
+        if (concerned) {
+            touch(ObjectKind::Subnet, subnet->number);
+        }
+    }
 }
 
 Model::Spread Model::spread_of_mappings(const SubnetRecord& subnet) const {
@@ -162,7 +205,7 @@ void Model::view_replication(const SubnetRecord& subnet, SubnetView& view) const
     const auto others = subnet.groups.find(std::nullopt);
     const bool per_vm = others == subnet.groups.end() && subnet.spec->replicate_per_vm;
     Spread spread = others == subnet.groups.end() ? spread_of_mappings(subnet)
-                                                  : spread_of_set(*others->second.spec());
+                                                  : spread_of_set(subnet, *others->second.spec());
     view.arrivals = std::move(spread.arrivals);
     if (!per_vm) {
         view.peers = std::move(spread.peers);
@@ -177,7 +220,7 @@ void Model::view_replication(const SubnetRecord& subnet, SubnetView& view) const
     }
     for (const auto& [mac, claims] : subnet.groups) {
         if (mac) {
-            Spread own = spread_of_set(*claims.spec());
+            Spread own = spread_of_set(subnet, *claims.spec());
             view.groups.push_back({*mac, std::move(own.peers), std::move(own.arrivals)});
         }
     }

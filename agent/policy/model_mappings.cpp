@@ -41,7 +41,10 @@ LocatorRecord& Model::locator_record(const Uuid& row) {
     return *record;
 }
 
+void Model::hold(LocatorRecord& locator) { locators_changed_ |= locator.uses++ == 0; }
+
 void Model::release(LocatorRecord& locator) {
+    locators_changed_ |= locator.uses == 0;
     if (!locator.spec && locator.uses == 0) {
         locators_by_number_.erase(locator.number);
         locators_.erase(Uuid(locator.row));
@@ -61,6 +64,7 @@ void Model::put(const Uuid& row, LocatorSpec spec) {
         unlist(locator);
     }
     locator.spec = spec;
+    locators_changed_ = true;
     locators_by_pa_[spec.pa].insert(locator.number);
     if (locators_by_pa_[spec.pa].size() > 1) {
         touch_twins(spec.pa);
@@ -72,6 +76,7 @@ void Model::remove_locator(const Uuid& row) {
     if (entry != locators_.end() && entry->second->spec) {
         unlist(*entry->second);
         entry->second->spec.reset();
+        locators_changed_ = true;
         release(*entry->second);
     }
 }
@@ -120,7 +125,7 @@ void Model::put(const Uuid& row, const MappingSpec& spec) {
             if (mapping.locator->row != spec.locator) {
                 LocatorRecord& before = *mapping.locator;
                 mapping.locator = &locator_record(spec.locator);
-                ++mapping.locator->uses;
+                hold(*mapping.locator);
                 --before.uses;
                 release(before);
             }
@@ -151,7 +156,7 @@ void Model::link(MappingRecord& mapping) {
         append(subnet.by_ca[*mapping.ca], mapping, &MappingRecord::next_of_ca);
         touch_ca(subnet, *mapping.ca);
     }
-    ++mapping.locator->uses;
+    hold(*mapping.locator);
 }
 
 void Model::unlink(MappingRecord& mapping) {
@@ -217,7 +222,7 @@ void Model::count_locator(SubnetRecord& subnet, LocatorRecord& locator,
         subnet.locators.erase(locator.number);
     }
     if (added) {
-        ++locator.uses;
+        hold(locator);
     } else {
         --locator.uses;
         release(locator);
@@ -418,6 +423,15 @@ std::optional<VipView> Model::vip(const ObjectId& id) const {
     view.backends.erase(std::unique(view.backends.begin(), view.backends.end()),
                         view.backends.end());
     return view;
+}
+
+void Model::for_each_vtep_locator(
+    const std::function<void(const Uuid&, const LocatorSpec&)>& visit) const {
+    for (const auto& [row, locator] : locators_) {
+        if (locator->spec && locator->uses > 0 && vtep_rows_.contains(row)) {
+            visit(row, *locator->spec);
+        }
+    }
 }
 
 std::optional<PeerView> Model::peer(const ObjectId& id) const {

@@ -48,7 +48,8 @@ void Model::put(const Uuid& row, SubnetSpec spec) {
         if (subnet.spec->static_routes != spec.static_routes) {
             touched_subnets_.insert(&subnet);
         }
-        if (subnet.spec->replicate_per_vm != spec.replicate_per_vm) {
+        if (subnet.spec->replicate_per_vm != spec.replicate_per_vm ||
+            subnet.spec->service_node != spec.service_node) {
             touch(ObjectKind::Subnet, subnet.number);
         }
         subnet.spec = std::move(spec);  // A name or a description no flow knows.

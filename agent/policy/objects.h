@@ -66,6 +66,7 @@ struct HostView {
     unsigned mtu_v4 = 0;
     unsigned mtu_v6 = 0;
     std::optional<std::uint32_t> audit_limit_pps{};
+    std::vector<std::uint32_t> bfd_ofports{};  // Of ports that carry BFD alone; ascending.
 };
 
 // What customer addresses become beyond a gateway port.

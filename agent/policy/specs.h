@@ -43,6 +43,7 @@ enum class SourceTable : std::uint8_t {
     HostNat,
     MsDarvPorts,
     MsDarvAddresses,
+    VtepTunnel,
 };
 
 struct SourceTableName {
@@ -91,6 +92,8 @@ struct SubnetSpec {
     std::vector<StaticRoute> static_routes{};
     bool replicate_per_vm = false;  // A broadcast is one copy for each mapping, not for each PA.
     std::optional<VlanSpec> vlan{};
+    // Of a group's locators one is a service node that copies for all: it alone is sent to.
+    bool service_node = false;
     bool operator==(const SubnetSpec&) const = default;
 };
 

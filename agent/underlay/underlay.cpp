@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "underlay/bfd_ports.h"
+
 namespace hnv::underlay {
 namespace {
 
@@ -44,6 +46,7 @@ void Underlay::set_provider_addresses(std::vector<ProviderAddressConfig> address
     provider_addresses_.set_wanted(std::move(addresses), host_);
     facts_.provider_addresses = provider_addresses_.states();
     facts_.vlan_uplinks = vlan_uplinks();
+    tell_bfd_sessions(facts_);
 }
 
 void Underlay::set_vlan_uplinks(std::vector<std::string> uplinks) {
@@ -66,6 +69,19 @@ std::vector<VlanUplink> Underlay::vlan_uplinks() const {
     return found;
 }
 
+void Underlay::set_bfd_sessions(std::vector<policy::BfdSession> sessions) {
+    bfd_sessions_ = std::move(sessions);
+    tell_bfd_sessions(facts_);
+}
+
+void Underlay::tell_bfd_sessions(Facts& facts) {
+    if (bfd_sessions_) {
+        const auto& addresses = facts.provider_addresses;
+        vswitch_.set_bfd_ports(bfd_ports(*bfd_sessions_, addresses));
+        facts.bfd_sessions = bfd_states(*bfd_sessions_, addresses, vswitch_.bfd_ports());
+    }
+}
+
 bool Underlay::run() {
     // All run each time: `||` would leave some out.
     const bool switch_changed = vswitch_.run();
@@ -82,6 +98,7 @@ bool Underlay::run() {
     next.addresses = host_.addresses();
     next.provider_addresses = provider_addresses_.states();
     next.vlan_uplinks = vlan_uplinks();
+    tell_bfd_sessions(next);
     const bool changed = next != facts_;
     facts_ = std::move(next);
     return changed;

@@ -1,19 +1,21 @@
 // The underlay as the host has it, as facts: the integration bridge and its tunnel ports, the
 // guests' interfaces on it, the host's own addresses, the provider addresses.
 //
-// Facts flow out. Of the policy two things come in: which provider addresses there shall be, and
-// which uplinks' VLANs; the addresses that the host does not carry are made, and patches to the
-// uplinks (provider_addresses.h).
+// Facts flow out. Of the policy three things come in: which provider addresses there shall be,
+// which uplinks' VLANs, and which BFD sessions; the addresses that the host does not carry are
+// made, and patches to the uplinks (provider_addresses.h), and the sessions' ports (bfd_ports.h).
 //
 // Thread: one thread, the one whose poll loop calls run() and wait().
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "ovs-integration/host_addresses.h"
 #include "ovs-integration/vswitch_db.h"
+#include "policy/bfd.h"
 #include "underlay/provider_address.h"
 #include "underlay/provider_addresses.h"
 
@@ -52,6 +54,8 @@ struct Facts {
     std::vector<ProviderAddressState> provider_addresses;
     // One for each of set_vlan_uplinks(), in the same order.
     std::vector<VlanUplink> vlan_uplinks;
+    // One for each of set_bfd_sessions(), in the same order.
+    std::vector<policy::BfdState> bfd_sessions;
     // What keeps the bridge from working, for a person; empty when all is well.
     std::string problem;
 
@@ -72,6 +76,10 @@ class Underlay {
     // Until the first call, what an agent before this one made stays.
     void set_vlan_uplinks(std::vector<std::string> uplinks);
 
+    // All BFD sessions; no two have the same remote address. Until the first call, what an agent
+    // before this one made stays.
+    void set_bfd_sessions(std::vector<policy::BfdSession> sessions);
+
     // Returns true when facts() has changed.
     [[nodiscard]] bool run();
     void wait();
@@ -84,10 +92,12 @@ class Underlay {
 
   private:
     [[nodiscard]] std::vector<VlanUplink> vlan_uplinks() const;
+    void tell_bfd_sessions(Facts& facts);
 
     ovs::VswitchDb vswitch_;
     ovs::HostAddresses host_;
     ProviderAddresses provider_addresses_;
+    std::optional<std::vector<policy::BfdSession>> bfd_sessions_;  // nullopt: not told yet.
     Facts facts_;
 };
 

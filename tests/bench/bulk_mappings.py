@@ -18,6 +18,8 @@ from hnvlab.lab import Lab  # noqa: E402
 from hnvlab.rpc import Client  # noqa: E402
 from hnvlab.shell import run, wait_until  # noqa: E402
 
+SOURCE_SCHEMA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "schema",
+                             "ms_vtep.ovsschema")
 PER_TRANSACTION = 1000
 PER_PEER = 100
 VSID = 5001
@@ -89,10 +91,8 @@ def one_by_one(client, subnet, place, count, confirmed):
 
 
 def stock(lab, host, count):
-    schema = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "schema",
-                          "ms_vtep.ovsschema")
     base = os.path.join(host.directory, "stock")
-    run(["ovsdb-tool", "create", base + ".db", schema])
+    run(["ovsdb-tool", "create", base + ".db", SOURCE_SCHEMA])
     server = lab.spawn(["ovsdb-server", f"--remote=punix:{base}.sock", f"--unixctl={base}.ctl",
                         base + ".db"], namespace=host.namespace, log="stock.log")
     wait_until(lambda: os.path.exists(base + ".sock"), "the stock server listens", 10)

@@ -78,6 +78,13 @@ FlowSet host() {
     return compile(policy::HostView{1, 2, policy::Model::kDefaultRouterMac, 1600, 0});
 }
 
+FlowSet host_with_bfd() {
+    policy::HostView host;
+    host.vxlan_ofport = 1;
+    host.bfd_ofports = {7, 9};
+    return compile(host);
+}
+
 FlowSet host_without_tunnels() { return compile(policy::HostView{}); }
 
 FlowSet port_allow_all() { return compile(allow_all_port()); }
@@ -464,6 +471,7 @@ FlowSet two_tenants_host1() {
 const std::vector<GoldenCase>& golden_cases() {
     static const std::vector<GoldenCase> cases{
         {"host", host},
+        {"host_with_bfd", host_with_bfd},
         {"host_without_tunnels", host_without_tunnels},
         {"port_allow_all", port_allow_all},
         {"port_block_all", port_block_all},

@@ -54,7 +54,8 @@ void RandomPolicy::change_subnet(Model& model) {
         return remove(model, subnets_, SourceTable::MsVtepLogicalSwitch, row);
     }
     put(model, subnets_, row,
-        SubnetSpec{5000 + pick(row, 2, 3), "subnet", "rdid", static_routes(), chance(25)});
+        SubnetSpec{
+            5000 + pick(row, 2, 3), "subnet", "rdid", static_routes(), chance(25), {}, chance(50)});
 }
 
 std::vector<StaticRoute> RandomPolicy::static_routes() {
@@ -347,6 +348,20 @@ void RandomPolicy::change_host(Model& model) {
         }
         return model.set_carried_addresses(carried_);
     }
+    if (chance(20)) {
+        bfd_ofports_.clear();
+        unreachable_.clear();
+        for (std::uint32_t number = 0; number < kLocators; ++number) {
+            if (chance(40)) {
+                bfd_ofports_.push_back(200 + number);
+            }
+            if (chance(40)) {
+                unreachable_.insert(ip(pa_text(number)));
+            }
+        }
+        model.set_bfd_ports(bfd_ofports_);
+        return model.set_unreachable(unreachable_);
+    }
     interfaces_.clear();
     for (std::uint32_t port = 0; port < kPorts; ++port) {
         if (chance(80)) {
@@ -446,6 +461,8 @@ void RandomPolicy::build(Model& model) {
     steps.emplace_back([&] { model.set_interfaces(interfaces_); });
     steps.emplace_back([&] { model.set_tunnel_ports(tunnels_); });
     steps.emplace_back([&] { model.set_carried_addresses(carried_); });
+    steps.emplace_back([&] { model.set_bfd_ports(bfd_ofports_); });
+    steps.emplace_back([&] { model.set_unreachable(unreachable_); });
     steps.emplace_back([&] { model.set_router_mac(router_mac_); });
     std::shuffle(steps.begin(), steps.end(), random_);
     for (const auto& step : steps) {

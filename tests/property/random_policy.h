@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -98,6 +99,8 @@ class RandomPolicy {
     std::vector<policy::InterfaceSpec> interfaces_;
     policy::TunnelPorts tunnels_;
     std::vector<policy::CarriedAddress> carried_;
+    std::vector<std::uint32_t> bfd_ofports_;
+    std::set<IpAddress> unreachable_;
     MacAddress router_mac_ = policy::Model::kDefaultRouterMac;
 };
 

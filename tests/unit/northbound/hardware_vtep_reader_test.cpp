@@ -261,5 +261,43 @@ TEST_F(HardwareVtepReaderTest, EntriesAreInTheOrderOfTheirNumbersAndFollowTheirR
     EXPECT_THAT(order(), IsEmpty());
 }
 
+TEST_F(HardwareVtepReaderTest, ReplicationModeSaysToHowManyOfASetCopiesGo) {
+    hardware({insert("Logical_Switch", R"("name":"ls5","tunnel_key":5)", "ls"),
+              insert("Physical_Locator",
+                     R"("encapsulation_type":"vxlan_over_ipv4","dst_ip":"192.168.2.20")", "one"),
+              insert("Physical_Locator",
+                     R"("encapsulation_type":"vxlan_over_ipv4","dst_ip":"192.168.3.30")", "two"),
+              insert("Physical_Locator_Set",
+                     R"("locators":["set",[["named-uuid","one"],["named-uuid","two"]]])", "set"),
+              insert("Mcast_Macs_Remote",
+                     R"("MAC":"unknown-dst","ipaddr":"","locator_set":["named-uuid","set"],)"
+                     R"("logical_switch":["named-uuid","ls"])")});
+    EXPECT_THAT(policy_->subnet_view(5)->peers, SizeIs(2));
+    hardware({update("Logical_Switch", R"("replication_mode":"service_node")")});
+    EXPECT_THAT(policy_->subnet_view(5)->peers, SizeIs(1));
+    hardware({update("Logical_Switch", R"("replication_mode":"source_node")")});
+    EXPECT_THAT(policy_->subnet_view(5)->peers, SizeIs(2));
+}
+
+TEST_F(HardwareVtepReaderTest, ATunnelHasNoKeyOfItsOwn) {
+    const auto words = [this] {
+        tell();
+        return this->words("Physical_Switch", "switch_fault_status");
+    };
+    hardware({insert("Logical_Switch", R"("name":"ls5","tunnel_key":5)", "ls"),
+              insert("Physical_Locator",
+                     R"("encapsulation_type":"vxlan_over_ipv4","dst_ip":"192.168.2.20",)"
+                     R"("tunnel_key":77)",
+                     "pl"),
+              insert("Ucast_Macs_Remote",
+                     R"("MAC":"02:00:00:00:00:12","ipaddr":"","locator":["named-uuid","pl"],)"
+                     R"("logical_switch":["named-uuid","ls"])")});
+    EXPECT_THAT(fault(FaultKey::TunnelKey), HasSubstr("192.168.2.20 is 77"));
+    EXPECT_TRUE(policy_->mac_view(5, 0x020000000012U));
+    EXPECT_THAT(words(), ElementsAre("unspecified_fault"));
+    hardware({update("Physical_Locator", R"("tunnel_key":["set",[]])")});
+    EXPECT_THAT(fault_keys(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace hnv::northbound

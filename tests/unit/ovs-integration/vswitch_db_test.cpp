@@ -117,6 +117,59 @@ TEST_F(VswitchDbTest, CorrectsWhatDiffersAndNothingElse) {
               "[OpenFlow10, OpenFlow12, OpenFlow13, OpenFlow14, OpenFlow15]");
 }
 
+TEST_F(VswitchDbTest, KeepsBfdPortsAndTellsTheirStatus) {
+    make_ready();
+    const BfdPortConfig port{
+        "hnvb-1", "vxlan", {{"remote_ip", "192.0.2.1"}, {"key", "0"}}, {{"enable", "true"}}};
+    const auto known = [&] { return db_->bfd_ports().contains("hnvb-1"); };
+    db_->set_bfd_ports({{port}, {}});
+    ASSERT_TRUE(run_until([&] { return known() && !db_->bfd_ports().at("hnvb-1").status.empty(); }))
+        << db_->problem();
+    EXPECT_NE(db_->bfd_ports().at("hnvb-1").ofport, 0U);
+    EXPECT_EQ(db_->bfd_ports().at("hnvb-1").status.at("state"), "down");
+    EXPECT_EQ(ovs_->vsctl({"get", "interface", "hnvb-1", "bfd"}), "{enable=\"true\"}");
+    const std::string uuid = ovs_->vsctl({"get", "interface", "hnvb-1", "_uuid"});
+
+    // An agent after this one leaves it alone until it is told, and then what is right.
+    db_.reset();
+    open();
+    ASSERT_TRUE(run_until([&] { return db_->bridge_ready() && known(); }));
+    db_->set_bfd_ports({{port}, {}});
+    EXPECT_LT(idle_wakeups(), 20);
+    EXPECT_EQ(ovs_->vsctl({"get", "interface", "hnvb-1", "_uuid"}), uuid);
+
+    BfdPortConfig other = port;
+    other.options[0].second = "192.0.2.2";
+    other.bfd.emplace_back("min_rx", "500");
+    ovs_->vsctl({"set", "interface", "hnvb-1", "bfd:cpath_down=true"});
+    db_->set_bfd_ports({{other}, {}});
+    ASSERT_TRUE(run_until([&] {
+        return ovs_->vsctl({"get", "interface", "hnvb-1", "bfd"}) ==
+               "{enable=\"true\", min_rx=\"500\"}";
+    }));
+    EXPECT_EQ(ovs_->vsctl({"get", "interface", "hnvb-1", "options:remote_ip"}), "\"192.0.2.2\"");
+
+    db_->set_bfd_ports({{}, {"hnvb-1"}});
+    EXPECT_LT(idle_wakeups(), 20);
+    EXPECT_TRUE(known());
+    ovs_->vsctl({"add-port", "br-hnv", "hnvb-2"});  // Somebody else's.
+    db_->set_bfd_ports({});
+    ASSERT_TRUE(run_until([&] { return !known(); }));
+    EXPECT_EQ(ovs_->vsctl({"list-ports", "br-hnv"}), "hnv-nvgre\nhnv-vxlan\nhnvb-2");
+}
+
+TEST_F(VswitchDbTest, ABfdPortThatTheSwitchCanNotMakeIsNoProblemOfTheBridge) {
+    make_ready();
+    const BfdPortConfig port{"hnvb-1", "vxlan", {{"key", "0"}}, {{"enable", "true"}}};
+    db_->set_bfd_ports({{port}, {}});
+    ASSERT_TRUE(run_until([&] {
+        const auto found = db_->bfd_ports().find("hnvb-1");
+        return found != db_->bfd_ports().end() && !found->second.problem.empty();
+    }));
+    EXPECT_TRUE(db_->bridge_ready());
+    EXPECT_EQ(db_->problem(), "");
+}
+
 TEST_F(VswitchDbTest, MakesADeletedBridgeAgain) {
     make_ready();
     const std::string before = ovs_->vsctl({"get", "bridge", "br-hnv", "_uuid"});

@@ -143,6 +143,13 @@ TEST(DropReason, OnlyDropsHaveOne) {
     }
 }
 
+TEST(DropReason, OfAPortThatIsForBfdAlone) {
+    policy::HostView host;
+    host.bfd_ofports = {9, 12};
+    EXPECT_THAT(flows_for(DropReason::NotBfd, compile(host)),
+                UnorderedElementsAre("priority=100,in_port=9", "priority=100,in_port=12"));
+}
+
 TEST(DropReason, OfMeters) {
     const auto of = [](MeterKind kind) { return drop_reason_of_meter(meter_id(kind, 7)); };
     const std::map<MeterKind, DropReason> known{{MeterKind::Neighbour, DropReason::ArpLimit},

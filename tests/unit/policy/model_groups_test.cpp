@@ -1,6 +1,9 @@
 // Where broadcast and multicast of a subnet go.
 #include <gtest/gtest.h>
 
+#include <set>
+#include <string>
+
 #include "policy/model.h"
 #include "support/policy_builder.h"
 
@@ -140,6 +143,88 @@ TEST_F(ModelGroups, APortHasTheCopiesForThePaOfItsMapping) {
     group(1, 1, kAllHosts);
     commit();
     EXPECT_EQ(subnet_view(5001)->groups.at(0).arrivals, std::vector{ip("192.168.1.11")});
+}
+
+TEST_F(ModelGroups, OfServiceNodesOneIsSentToAndAnotherWhenItIsDown) {
+    const auto serve = [this](bool by_one) {
+        SubnetSpec spec{5001, "subnet-1", "rdid"};
+        spec.service_node = by_one;
+        model.put(uuid(1), spec);
+        commit();
+    };
+    set(1, {1, 2, 3, 4});
+    group(1, 1, std::nullopt);
+    serve(false);
+    EXPECT_EQ(peers().size(), 3U);
+    serve(true);
+    ASSERT_EQ(peers().size(), 1U);
+    const std::string first = peers()[0];
+    // All may send into it: which of them serves may change.
+    EXPECT_EQ(peer_views().size(), 3U);
+
+    model.set_unreachable({ip(first)});
+    EXPECT_EQ(commit().size(), 1U);
+    ASSERT_EQ(peers().size(), 1U);
+    const std::string second = peers()[0];
+    EXPECT_NE(second, first);
+    model.set_unreachable({ip("192.168.2.20"), ip("192.168.3.30"), ip("192.168.4.40")});
+    commit();
+    EXPECT_EQ(peers(), std::vector<std::string>{first});  // None is better than it.
+    model.set_unreachable({ip("10.9.9.9")});
+    commit();
+    EXPECT_EQ(peers(), std::vector<std::string>{first});
+    model.set_unreachable({});
+    EXPECT_EQ(commit().size(), 0U);  // Nobody's concern.
+    serve(false);
+    EXPECT_EQ(peers().size(), 3U);
+}
+
+TEST_F(ModelGroups, ServiceNodesShareTheSubnets) {
+    std::set<std::string> chosen;
+    set(1, {2, 3, 4});
+    for (std::uint32_t row = 10; row < 40; ++row) {
+        SubnetSpec spec{6000 + row, "s", "rdid"};
+        spec.service_node = true;
+        model.put(uuid(row), spec);
+        model.put(uuid(100 + row), GroupSpec{uuid(row), uuid(1), std::nullopt});
+        commit();
+        const auto view = subnet_view(6000 + row);
+        ASSERT_EQ(view->peers.size(), 1U);
+        chosen.insert(view->peers[0].pa.to_string());
+    }
+    EXPECT_EQ(chosen.size(), 3U);
+}
+
+TEST_F(ModelGroups, LocatorsInUseAreThoseOfHardwareVtepThatARowNames) {
+    const auto in_use = [this] {
+        std::set<std::string> found;
+        model.for_each_vtep_locator(
+            [&](const Uuid&, const LocatorSpec& locator) { found.insert(locator.pa.to_string()); });
+        return found;
+    };
+    EXPECT_TRUE(in_use().empty());  // They are ms_vtep's.
+    for (const std::uint32_t row : {11, 12, 13}) {
+        model.note_vtep(uuid(row));
+    }
+    (void)model.take_locator_changes();
+    EXPECT_FALSE(model.take_locator_changes());
+    locator(11, "192.168.11.1");
+    locator(12, "192.168.12.1");
+    locator(13, "192.168.13.1");
+    mapping(11, 1, 11, 0x21, "10.1.1.21");
+    set(2, {12});
+    group(2, 2, std::nullopt);
+    commit();
+    EXPECT_TRUE(model.take_locator_changes());
+    EXPECT_EQ(in_use(), (std::set<std::string>{"192.168.11.1", "192.168.12.1"}));
+    mapping(12, 1, 11, 0x22, "10.1.1.22");
+    commit();
+    EXPECT_FALSE(model.take_locator_changes());
+    remove(SourceTable::VtepUcastMacsRemote, 11);
+    remove(SourceTable::VtepUcastMacsRemote, 12);
+    commit();
+    EXPECT_TRUE(model.take_locator_changes());
+    EXPECT_EQ(in_use(), std::set<std::string>{"192.168.12.1"});
 }
 
 }  // namespace

@@ -79,6 +79,9 @@ Agent::Agent(AgentConfig config)
       southbound_(connection_, [this](const policy::ObjectId& object) { return compile(object); }),
       responder_(management_socket(config_), neighbours_, model_.leases()),
       audit_log_(management_socket(config_), port_names_, config_.log_dir + "/audit.log"),
+      listener_(management_socket(config_)),
+      macs_(model_, faults_, management_socket(config_)),
+      vtep_local_macs_(databases_),
       drops_(model_, management_socket(config_)),
       zone_limits_(config_.ovs_run_dir) {
     const auto sequence = [this](std::string_view database, const northbound::SequenceRow& row) {
@@ -95,6 +98,7 @@ Agent::Agent(AgentConfig config)
 
 Agent::~Agent() {
     responder_.stop();
+    listener_.stop();
     audit_log_.stop();
 }
 
@@ -117,10 +121,10 @@ Status Agent::open() {
         return unixctl.error();
     }
     unixctl_ = std::move(*unixctl);
-    reports_ = std::make_unique<admin::Reports>(
-        admin::Sources{model_, faults_, southbound_, responder_, audit_log_, underlay_, sequences_,
-                       databases_, provider_addresses_, refused_, config_.name, config_.bridge,
-                       config_.ovs_run_dir, config_.version, started_, &zone_limits_});
+    reports_ = std::make_unique<admin::Reports>(admin::Sources{
+        model_, faults_, southbound_, responder_, audit_log_, underlay_, sequences_, databases_,
+        provider_addresses_, refused_, config_.name, config_.bridge, config_.ovs_run_dir,
+        config_.version, started_, &zone_limits_, &listener_, &macs_});
     add_commands();
     return {};
 }
@@ -190,6 +194,9 @@ pipeline::FlowSet Agent::compile(const policy::ObjectId& object) {
         }
         zone_limits_.want(object, std::move(limits));
     }
+    if (object.kind == policy::ObjectKind::Learned) {
+        macs_.note_flows(object, flows);
+    }
     tell_shortfall(object, flows.shortfall);
     return flows;
 }
@@ -239,6 +246,7 @@ void Agent::load() {
 }
 
 void Agent::on_row(std::string_view database, const ovs::RowChange& change) {
+    vtep_local_macs_.on_row(database, change);
     if (late_.contains(change.uuid)) {
         return;
     }
@@ -289,6 +297,7 @@ void Agent::on_replaced(std::string_view database) {
     const auto of_database = [database](const policy::RowRef& row) {
         return policy::name_of(row.table).database == database;
     };
+    vtep_local_macs_.on_replaced(database);
     for (const policy::RowRef& row : model_.rows()) {
         if (of_database(row)) {
             unseen_.emplace(row.uuid, row);
@@ -305,6 +314,7 @@ void Agent::run() {
     databases_.start();
     responder_.start();
     audit_log_.start();
+    listener_.start();
     while (!exiting_) {
         turn();
         ovs::block();
@@ -319,6 +329,7 @@ void Agent::turn() {
         take_underlay();
     }
     watch_peers();
+    learn();
     southbound_.run();
     limit_connections();
     drops_.run();
@@ -329,6 +340,8 @@ void Agent::turn() {
     underlay_.wait();
     southbound_.wait();
     drops_.wait();
+    listener_.wait();
+    macs_.wait();
     zone_limits_.wait();
     if (exiting_) {
         ovs::wake_now();
@@ -389,6 +402,7 @@ void Agent::take_underlay() {
     // stray ones.
     if (facts.bridge_ready && !underlay_known_) {
         underlay_known_ = true;
+        restore_learned();
         southbound_.start();
         log::info(kModule, "bridge " + config_.bridge + " is ready; programming starts");
     }

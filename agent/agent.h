@@ -6,8 +6,9 @@
 //       └──── status, faults, cur_cfg ◀──────────────┘
 //
 // One turn of the loop takes what has come in through all of it. Beside it, in threads of their
-// own: the OVSDB server, which hands over what was committed; the responder and the audit log,
-// which share only the tables that they look things up in.
+// own: the OVSDB server, which hands over what was committed; the responder, the audit log and what
+// hears of unknown MACs, which share only the tables that they look things up in, or the queue that
+// they fill.
 #pragma once
 
 #include <chrono>
@@ -23,11 +24,14 @@
 #include "admin/drop_counters.h"
 #include "admin/reports.h"
 #include "audit/audit_log.h"
+#include "learning/listener.h"
+#include "learning/mac_table.h"
 #include "northbound/fault_writer.h"
 #include "northbound/reader.h"
 #include "northbound/sequence.h"
 #include "northbound/status_writer.h"
 #include "northbound/vtep_fault_writer.h"
+#include "northbound/vtep_local_macs.h"
 #include "northbound/vtep_tunnels.h"
 #include "ovs-integration/openflow_connection.h"
 #include "ovs-integration/ovsdb_server.h"
@@ -87,6 +91,10 @@ class Agent final : private ovs::CommitListener {
     void take_vlan_uplinks();
     void take_carried_addresses();
     void realise();
+    // agent_learning.cpp
+    void learn();
+    void restore_learned();
+    void tell_learned();
     [[nodiscard]] pipeline::FlowSet compile(const policy::ObjectId& object);
     void tell_shortfall(const policy::ObjectId& object, const std::string& shortfall);
     // agent_status.cpp
@@ -122,6 +130,9 @@ class Agent final : private ovs::CommitListener {
     southbound::Southbound southbound_;
     responder::Responder responder_;
     audit::AuditLog audit_log_;
+    learning::Listener listener_;
+    learning::MacTable macs_;
+    northbound::VtepLocalMacs vtep_local_macs_;
     admin::DropCounters drops_;
     underlay::ZoneLimits zone_limits_;
     std::uint64_t switch_generation_ = 0;  // Whose limits were looked at.
@@ -134,6 +145,9 @@ class Agent final : private ovs::CommitListener {
     // Rows of a database that was replaced as a whole, until they are seen again.
     std::unordered_map<Uuid, policy::RowRef> unseen_;
     bool underlay_known_ = false;
+    // MACs that were learned before a restart, while their ports may still come; until when.
+    std::map<policy::LearnedKey, policy::LearnedStatus> remembered_;
+    std::int64_t remembered_until_ = 0;
     std::map<policy::ObjectId, std::string> refused_;
     std::map<policy::ObjectId, policy::RowRef> shortfalls_;  // Rows that tell of one.
     // What tell() has to look at.

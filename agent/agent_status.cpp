@@ -141,6 +141,7 @@ void Agent::tell() {
         tell_ports();
         status_due_ = true;
     }
+    tell_learned();
     give_back_memory();
     tell_tunnels();
     vtep_fault_writer_.write(faults_);

@@ -105,6 +105,7 @@ class FlowBuilder {
     FlowBuilder& match_tun_src(const IpAddress& address);
     FlowBuilder& match_tun_dst(const IpAddress& address);
     FlowBuilder& match_eth_src(const MacAddress& mac);
+    FlowBuilder& match_eth_src_masked(const MacAddress& mac, const MacAddress& mask);
     FlowBuilder& match_eth_dst(const MacAddress& mac);
     FlowBuilder& match_eth_dst_masked(const MacAddress& mac, const MacAddress& mask);
     FlowBuilder& match_untagged();

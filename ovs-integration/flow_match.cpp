@@ -64,6 +64,11 @@ FlowBuilder& FlowBuilder::match_eth_src(const MacAddress& mac) {
     return *this;
 }
 
+FlowBuilder& FlowBuilder::match_eth_src_masked(const MacAddress& mac, const MacAddress& mask) {
+    match_set_dl_src_masked(&impl_->match, to_ovs(mac), to_ovs(mask));
+    return *this;
+}
+
 FlowBuilder& FlowBuilder::match_eth_dst(const MacAddress& mac) {
     match_set_dl_dst(&impl_->match, to_ovs(mac));
     return *this;

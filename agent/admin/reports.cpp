@@ -221,6 +221,27 @@ Json::Value Reports::database_status() const {
     return databases;
 }
 
+Json::Value Reports::learning_status() const {
+    Json::Value status;
+    status["macs"] = number(sources_.model.learned_macs());
+    if (sources_.macs != nullptr) {
+        const learning::Counters& counters = sources_.macs->counters();
+        status["learned"] = number(counters.learned);
+        status["moved"] = number(counters.moved);
+        status["aged_out"] = number(counters.aged_out);
+        status["refused"] = number(counters.refused);
+        status["reserved"] = number(counters.reserved);
+        status["held"] = number(counters.held);
+    }
+    if (sources_.learning != nullptr) {
+        const learning::ListenerCounters counters = sources_.learning->counters();
+        status["heard"] = number(counters.heard);
+        status["dropped"] = number(counters.dropped);
+        status["malformed"] = number(counters.malformed);
+    }
+    return status;
+}
+
 Json::Value Reports::status() const {
     Json::Value status;
     status["name"] = sources_.name;
@@ -242,6 +263,7 @@ Json::Value Reports::status() const {
     add_responder(status, sources_.responder.counters());
     add_audit_log(status, sources_.audit_log.counters());
     add_server(status, sources_.server.counters());
+    status["learning"] = learning_status();
     return status;
 }
 
@@ -333,6 +355,8 @@ std::vector<std::pair<std::string, std::string>> Reports::host_status() const {
     const audit::Counters audited = sources_.audit_log.counters();
     const std::string problem = sources_.server.storage_problem();
     const ovs::ServerCounters served = sources_.server.counters();
+    const learning::Counters learned =
+        sources_.macs != nullptr ? sources_.macs->counters() : learning::Counters{};
     return {{"version", sources_.version},
             {"storage", problem.empty() ? "ok" : problem},
             {"switch_connected",
@@ -356,7 +380,11 @@ std::vector<std::pair<std::string, std::string>> Reports::host_status() const {
             {"server_monitors_refused", std::to_string(served.monitors_refused)},
             {"server_waits_refused", std::to_string(served.waits_refused)},
             {"server_locks_refused", std::to_string(served.locks_refused)},
-            {"server_permissions_refused", std::to_string(served.permissions_refused)}};
+            {"server_permissions_refused", std::to_string(served.permissions_refused)},
+            {"learned_macs", std::to_string(counts.learned_macs)},
+            {"learn_moved", std::to_string(learned.moved)},
+            {"learn_refused", std::to_string(learned.refused)},
+            {"learn_held", std::to_string(learned.held)}};
 }
 
 }  // namespace hnv::admin

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "audit/audit_log.h"
+#include "learning/listener.h"
+#include "learning/mac_table.h"
 #include "northbound/sequence.h"
 #include "northbound/status_writer.h"
 #include "ovs-integration/ovsdb_server.h"
@@ -42,6 +44,8 @@ struct Sources {
     std::string version;
     std::chrono::steady_clock::time_point started;
     const underlay::ZoneLimits* zone_limits = nullptr;
+    const learning::Listener* learning = nullptr;
+    const learning::MacTable* macs = nullptr;
 };
 
 class Reports {
@@ -61,6 +65,7 @@ class Reports {
 
   private:
     [[nodiscard]] std::vector<std::string> problems() const;
+    [[nodiscard]] Json::Value learning_status() const;
     [[nodiscard]] Json::Value switch_status() const;
     [[nodiscard]] Json::Value policy_status() const;
     [[nodiscard]] Json::Value database_status() const;

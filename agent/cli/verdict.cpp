@@ -315,8 +315,10 @@ class Outcomes {
             asked_.erase(asked_.begin());
         }
         const std::string word = action_word(asked, context_.names);
-        if (word == pipeline::what_is_asked(static_cast<unsigned>(PacketInKind::Audit))) {
-            return false;  // A copy for the log.
+        for (const PacketInKind kind : {PacketInKind::Audit, PacketInKind::Learn}) {
+            if (word == pipeline::what_is_asked(static_cast<unsigned>(kind))) {
+                return false;  // A copy, for the log or to be learned from.
+            }
         }
         Json::Value more;
         more["layer"] = last_ == nullptr ? "" : pipeline::layer_name(last_->table);

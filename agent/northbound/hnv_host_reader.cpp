@@ -66,6 +66,19 @@ void server_settings(const ovs::Row& row, policy::HostSettingsSpec& spec) {
 constexpr std::uint32_t kMinLeaseSeconds = 60;
 constexpr std::uint32_t kMaxLeaseSeconds = 0xfffffffeU;
 
+// A number of other_config; 0 is one: such a port learns nothing.
+[[nodiscard]] std::optional<std::uint32_t> macs_limit(const ovs::Row& row) {
+    for (const auto& [key, value] : row.string_map("other_config")) {
+        std::uint32_t limit = 0;
+        const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), limit);
+        if (key == "learned_macs_limit" && error == std::errc() &&
+            end == value.data() + value.size()) {
+            return std::min(limit, policy::kMaxLearnedMacs);
+        }
+    }
+    return std::nullopt;
+}
+
 [[nodiscard]] std::optional<std::uint32_t> lease_seconds(const ovs::Row& row) {
     for (const auto& [key, value] : row.string_map("other_config")) {
         std::uint32_t seconds = 0;
@@ -178,6 +191,10 @@ void HnvHostReader::settings(const ovs::RowChange& change) {
         spec.audit_log_files =
             setting(row, "audit_log_files", policy::kMinAuditLogFiles, policy::kMaxAuditLogFiles);
         server_settings(row, spec);
+        spec.mac_aging_seconds = setting(row, "mac_aging_seconds", policy::kMinMacAgingSeconds,
+                                         policy::kMaxMacAgingSeconds);
+        spec.learned_macs_limit =
+            setting(row, "learned_macs_limit", std::uint32_t{0}, policy::kMaxLearnedMacs);
     }
     model_.set_host_settings(spec);
 }
@@ -225,6 +242,7 @@ void HnvHostReader::port_settings(const ovs::RowChange& change) {
     faults_.set(row, FaultKey::BadSetting, limits.problem());
     spec.arp_limit_pps = arp_limit(*change.after);
     spec.dhcp_lease_seconds = lease_seconds(*change.after);
+    spec.learned_macs_limit = macs_limit(*change.after);
     const auto texts = change.after->strings("provider_address");
     if (!texts.empty()) {
         spec.provider_address = IpAddress::parse(texts.front());

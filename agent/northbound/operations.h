@@ -39,6 +39,7 @@ class Operations {
                          const std::vector<Json::Value>& values);
 
     [[nodiscard]] bool empty() const { return operations_.empty(); }
+    [[nodiscard]] std::size_t size() const { return operations_.size(); }
     // Executes them; a failure is logged with `what` they were for.
     void commit(ovs::Databases& server, std::string_view database, const std::string& what);
 

@@ -26,6 +26,7 @@ FlowSet compile(const policy::HostView& host) {
     guard_host(cookie, out);
     neighbour_host(cookie, out);
     dhcp_host(cookie, out);
+    learn_host(cookie, out);
     storm_host(cookie, out);
     qos_host(cookie, out);
     mirror_host(cookie, out);
@@ -67,6 +68,8 @@ FlowSet compile(const policy::PortView& port) {
         qos_port(port, cookie, out);
         no_destination_port(port, cookie, out);
         vtep_port(port, cookie, out);
+        learn_port(port, cookie, out);
+        mapping_port(port, cookie, out);
         local_port(port, cookie, out);
     } else if (port.active) {
         guard_port(port, cookie, out);
@@ -90,6 +93,7 @@ FlowSet compile(const policy::SubnetView& subnet) {
     const std::uint64_t cookie = cookie_of(policy::ObjectKind::Subnet, subnet.vsid);
     classify_subnet(subnet, cookie, out);
     router_subnet(subnet, cookie, out);
+    local_subnet(subnet, cookie, out);
     mapping_subnet(subnet, cookie, out);
     replicate_subnet(subnet, cookie, out);
     return out;
@@ -131,6 +135,15 @@ FlowSet compile(const policy::ServiceView& service) {
     return out;
 }
 
+FlowSet compile(const policy::LearnedView& mac) {
+    FlowSet out;
+    const std::uint64_t cookie = cookie_of(policy::ObjectKind::Learned, mac.mac.bits());
+    learned_mac(mac, cookie, out);
+    local_learned(mac, cookie, out);
+    resolve_learned(mac, cookie, out);
+    return out;
+}
+
 FlowSet compile(const policy::RulesView& rules) {
     FlowSet out;
     firewall_rules(rules, out);
@@ -156,6 +169,8 @@ FlowSet compile(const policy::Model& model, const policy::ObjectId& id) {
             return of(model.vip(id));
         case policy::ObjectKind::Service:
             return of(model.service(id));
+        case policy::ObjectKind::Learned:
+            return of(model.learned(id));
         case policy::ObjectKind::GroupRules:
         case policy::ObjectKind::PortRules:
             return of(model.rules(id));

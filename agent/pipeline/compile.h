@@ -20,5 +20,6 @@ namespace hnv::pipeline {
 [[nodiscard]] FlowSet compile(const policy::VipView& vip);
 [[nodiscard]] FlowSet compile(const policy::ServiceView& service);
 [[nodiscard]] FlowSet compile(const policy::RulesView& rules);
+[[nodiscard]] FlowSet compile(const policy::LearnedView& mac);
 
 }  // namespace hnv::pipeline

@@ -24,6 +24,7 @@ struct FlowReason {
 constexpr std::array kFlowReasons{
     FlowReason{ObjectKind::Port, Table::Classify, priority::kLow, DropReason::Blocked},
     FlowReason{ObjectKind::Port, Table::Guard, priority::kMacGuard, DropReason::MacGuard},
+    FlowReason{ObjectKind::Port, Table::Guard, priority::kSourceGuard, DropReason::MacGuard},
     FlowReason{ObjectKind::Port, Table::Guard, priority::kProtocolGuard, DropReason::OtherProtocol},
     FlowReason{ObjectKind::Port, Table::Guard, priority::kArpGuard, DropReason::ArpGuard},
     FlowReason{ObjectKind::Port, Table::Guard, priority::kIpv4Guard, DropReason::Ipv4Guard},

@@ -11,6 +11,7 @@ constexpr std::array<LayerInfo, kLayerCount> kLayers{{
     {Layer::Port, "port", "whose packet it is, and in which virtual subnet", true, true},
     {Layer::TunnelGuard, "tunnel-guard", "which provider addresses may send here", false, true},
     {Layer::Guard, "guard", "the guest's own MAC and addresses only", true, false},
+    {Layer::Learning, "learning", "source MACs of ports of hardware_vtep", true, false},
     {Layer::Neighbour, "arp", "ARP and neighbour solicitations to the agent", true, false},
     {Layer::Dhcp, "dhcp", "DHCP and router solicitations to the agent", true, false},
     {Layer::Storm, "storm", "how much broadcast and multicast it may send", true, false},
@@ -81,6 +82,7 @@ constexpr std::array kLayerOfTable{
     Layer::FirewallOutController,  // RulesOutController
     Layer::FirewallInAdmin,        // RulesInAdmin
     Layer::FirewallInController,   // RulesInController
+    Layer::Learning,               // Learn
 };
 
 [[nodiscard]] constexpr unsigned number_of(Table table) { return static_cast<unsigned>(table); }
@@ -105,6 +107,7 @@ constexpr std::array kDrops{
     Drop{Table::Guard, priority::kRouterGuard,
          "a router's advertisement or redirect, by the port's router guard"},
     Drop{Table::Guard, priority::kDhcpGuard, "a DHCP server's message, by the port's DHCP guard"},
+    Drop{Table::Guard, priority::kSourceGuard, "its source is no station's MAC"},
     Drop{Table::Guard, priority::kHigh, "router and neighbour discovery of a guest"},
     Drop{Table::Guard, priority::kIpv6Guard, "spoofed: not an IPv6 address of this port"},
     Drop{Table::Guard, priority::kIpv4Guard, "spoofed: not an IPv4 address of this port"},
@@ -112,6 +115,7 @@ constexpr std::array kDrops{
     Drop{Table::Guard, priority::kProtocolGuard, "neither IP nor ARP"},
     Drop{Table::Guard, priority::kMacGuard, "spoofed: not the MAC of this port"},
     Drop{Table::Guard, priority::kMiss, "the port has no guard's leave to send it"},
+    Drop{Table::Learn, priority::kMiss, "nothing: what is known needs no learning"},
     Drop{Table::Neighbour, priority::kMiss, "an ARP or ND message that is no question"},
     Drop{Table::Dhcp, priority::kMiss, "a DHCP message that is no question to a server"},
     Drop{Table::Storm, priority::kMiss, "the port's storm limit"},
@@ -173,10 +177,10 @@ constexpr std::array kDrops{
 };
 
 // policy::ObjectKind in order.
-constexpr std::array<std::string_view, 10> kOwnerKinds{
-    "host",   "port", "subnet",      "peer",       "mac",
-    "router", "vip",  "group-rules", "port-rules", "service"};
-static_assert(kOwnerKinds.size() == static_cast<std::size_t>(policy::ObjectKind::Service) + 1);
+constexpr std::array<std::string_view, 11> kOwnerKinds{
+    "host", "port",        "subnet",     "peer",    "mac",    "router",
+    "vip",  "group-rules", "port-rules", "service", "learned"};
+static_assert(kOwnerKinds.size() == static_cast<std::size_t>(policy::ObjectKind::Learned) + 1);
 
 }  // namespace
 
@@ -276,6 +280,8 @@ std::string_view what_is_asked(unsigned packet_in_kind) {
             return "an ICMP error of the distributed router, by the agent";
         case PacketInKind::Audit:
             return "to the audit log";
+        case PacketInKind::Learn:
+            return "a MAC that is not known yet, for the agent to learn";
         case PacketInKind::Dhcp:
         case PacketInKind::Dhcpv6:
             return "a DHCP message, for the agent to answer";

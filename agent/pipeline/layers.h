@@ -20,6 +20,7 @@ enum class Layer : std::uint8_t {
     Port,
     TunnelGuard,
     Guard,
+    Learning,
     Neighbour,
     Dhcp,
     Storm,

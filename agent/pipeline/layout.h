@@ -15,6 +15,7 @@
 //                Replicate ─▶ each of FirewallIn*, Tunnel  Mapping ─▶ Tunnel ─▶ Encapsulate ─▶
 //                tunnel
 //
+//   Guard ─▶ Learn and back, of what ports of hardware_vtep send ─▶ agent: MACs not yet known
 //   FirewallIn* ─▶ Snat ─▶ Snatted ─▶ QosIn ─▶ MirrorIn ─▶ Deliver
 //   Route, Resolve, Encapsulate ─▶ IcmpError ─▶ agent: what the router tells the sender
 //
@@ -72,8 +73,10 @@ enum class Table : std::uint8_t {
     RulesOutController,  // Outbound rules of RuleWithControllerPriority.
     RulesInAdmin,        // Inbound rules.
     RulesInController,
+    // Called by resubmit from Guard for ports of hardware_vtep; it decides nothing.
+    Learn,  // (port, VLAN, source MAC) → known; what is not known is told to the agent.
 };
-inline constexpr unsigned kTableCount = static_cast<unsigned>(Table::RulesInController) + 1;
+inline constexpr unsigned kTableCount = static_cast<unsigned>(Table::Learn) + 1;
 
 // Registers; zero at the start of the pipeline.
 enum class Reg : unsigned {
@@ -138,6 +141,7 @@ inline constexpr std::uint16_t kIpv4Guard = 43;
 inline constexpr std::uint16_t kIpv6Guard = 44;
 // … and above it; between, whatever a port of hardware_vtep sends.
 inline constexpr std::uint16_t kAnySender = 240;
+inline constexpr std::uint16_t kSourceGuard = 241;  // … but from no station's address.
 inline constexpr std::uint16_t kDhcpGuard = 250;
 inline constexpr std::uint16_t kRouterGuard = 260;
 inline constexpr std::uint16_t kDiscoveryGuard = 261;
@@ -179,6 +183,7 @@ enum class MeterKind : std::uint32_t {
     QosOut,         // What a guest sends.
     QosIn,          // What a guest is sent.
     Audit,          // Of the host, port 0: packets whose verdict is logged.
+    Learn,          // Frames of MACs that are not known, to the agent.
 };
 [[nodiscard]] constexpr std::uint32_t meter_id(MeterKind kind, std::uint32_t ofport) {
     return static_cast<std::uint32_t>(kind) << 16 | ofport;
@@ -187,6 +192,7 @@ inline constexpr std::uint32_t kDefaultArpLimitPps = 40'000;
 inline constexpr std::uint32_t kIcmpErrorLimitPps = 200;
 inline constexpr std::uint32_t kDhcpLimitPps = 50;
 inline constexpr std::uint32_t kDefaultAuditLimitPps = 1000;
+inline constexpr std::uint32_t kLearnLimitPps = 1000;
 // Meters hold this much of a second's packets as burst.
 inline constexpr std::uint32_t kMeterBurstDivisor = 4;
 // Those of Mbit/s, this much of a second's bits: TCP sends in bursts, and takes each loss for a
@@ -197,6 +203,8 @@ inline constexpr std::uint32_t kQosBurstMsec = 300;
 inline constexpr std::uint16_t kResponderControllerId = 0x684e;
 // The same of the audit log's connection, which is to see nothing but PacketInKind::Audit.
 inline constexpr std::uint16_t kAuditControllerId = 0x6841;
+// And of what learns MACs, which is to see nothing but PacketInKind::Learn.
+inline constexpr std::uint16_t kLearningControllerId = 0x684c;
 
 // The first byte of a packet-in's userdata: what the agent is asked for. Behind it:
 //   ArpRequest: nothing; or the MAC that has whatever address is asked for (6 bytes)
@@ -206,6 +214,7 @@ inline constexpr std::uint16_t kAuditControllerId = 0x6841;
 //              the subnet has no gateway of the family, the packet's destination is to speak)
 //   Dhcp, Dhcpv6, RouterSolicitation: the port's policy::PortKey (8 bytes)
 //   Audit: audit_userdata.h has its form
+//   Learn: nothing
 // What the agent sends back goes out of the port in Reg::Source, with the tag in Reg::SourceVlan.
 enum class PacketInKind : std::uint8_t {
     ArpRequest = 1,
@@ -215,6 +224,7 @@ enum class PacketInKind : std::uint8_t {
     Dhcpv6 = 5,
     RouterSolicitation = 6,
     Audit = 0x41,  // Nothing is sent back: what a firewall rule decided is to be logged.
+    Learn = 0x4c,  // Nor here: the port, its VLAN and the frame's source are to be learned.
 };
 
 // In Reg::Reason.

@@ -20,6 +20,28 @@ void local_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out
     }
 }
 
+// Above the port's own: the MAC of its interface may be behind it as well.
+void local_learned(const policy::LearnedView& mac, std::uint64_t cookie, FlowSet& out) {
+    StageFlow flow(Table::Local, priority::kNormal + 1);
+    flow.match(Reg::Vsid, mac.vsid);
+    flow->match_eth_dst(mac.mac);
+    flow.set(Reg::Destination, mac.ofport);
+    if (mac.vlan != 0) {
+        flow.set(Reg::DestinationVlan, tci_of(mac.vlan));
+    }
+    flow.go(Table::FirewallInTrack, out, cookie);
+}
+
+// What comes by a tunnel to a MAC that is not known here: its sender takes it to be here.
+void local_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, FlowSet& out) {
+    if (subnet.flood == policy::Flood::Nowhere || subnet.local_ports.empty()) {
+        return;
+    }
+    StageFlow arrived(Table::Local, priority::kLow + 1);
+    arrived.match(Reg::Vsid, subnet.vsid).match(Reg::Source, 0).set(Reg::Part, kLocalCopies);
+    arrived.go(Table::Replicate, out, cookie);
+}
+
 void local_host(std::uint64_t cookie, FlowSet& out) {
     constexpr MacAddress kGroupBit{{0x01, 0, 0, 0, 0, 0}};
     StageFlow multicast(Table::Local, priority::kMulticast);

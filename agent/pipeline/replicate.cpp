@@ -103,7 +103,9 @@ class List {
         flow.match(Reg::Vsid, subnet_.vsid).match(Reg::Part, part);
         if (group_) {
             flow->match_eth_dst(*group_);
-        } else if (part_ == 0) {  // The copies of the part before may have changed it.
+        } else if (part_ == 0 && subnet_.flood != policy::Flood::Everywhere) {
+            // Of unknown unicast too, if that has the same destinations. (The copies of the part
+            // before may have changed the address.)
             flow->match_eth_dst_masked(kGroupBit, kGroupBit);
         }
         return flow;

@@ -37,6 +37,11 @@ void neighbour_host(std::uint64_t cookie, FlowSet& out);
 void dhcp_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 void dhcp_host(std::uint64_t cookie, FlowSet& out);
 
+// learn.cpp
+void learn_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
+void learned_mac(const policy::LearnedView& mac, std::uint64_t cookie, FlowSet& out);
+void learn_host(std::uint64_t cookie, FlowSet& out);
+
 // storm.cpp
 void storm_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 void storm_host(std::uint64_t cookie, FlowSet& out);
@@ -83,6 +88,7 @@ void route_host(std::uint64_t cookie, FlowSet& out);
 
 // resolve.cpp
 void resolve_mac(const policy::MacView& mac, std::uint64_t cookie, FlowSet& out);
+void resolve_learned(const policy::LearnedView& mac, std::uint64_t cookie, FlowSet& out);
 void resolve_host(std::uint64_t cookie, FlowSet& out);
 
 // no_destination.cpp: tables Route, Resolve and Mapping
@@ -94,11 +100,14 @@ void balance_host(std::uint64_t cookie, FlowSet& out);
 
 // local.cpp
 void local_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
+void local_learned(const policy::LearnedView& mac, std::uint64_t cookie, FlowSet& out);
+void local_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, FlowSet& out);
 void local_host(std::uint64_t cookie, FlowSet& out);
 
 // mapping.cpp
 void mapping_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, FlowSet& out);
 void mapping_mac(const policy::MacView& mac, std::uint64_t cookie, FlowSet& out);
+void mapping_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 void mapping_host(std::uint64_t cookie, FlowSet& out);
 
 // replicate.cpp

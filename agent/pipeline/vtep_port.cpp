@@ -201,7 +201,14 @@ class PortAcl {
 void vtep_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
     // Above the drop of neighbour discovery: here it is a frame like all. Below the port's guards.
     StageFlow any(Table::Guard, priority::kAnySender);
-    any.match(Reg::Source, port.ofport).go(Table::Storm, out, cookie);
+    any.match(Reg::Source, port.ofport).resubmit(Table::Learn).go(Table::Storm, out, cookie);
+    constexpr MacAddress kGroupBit{{0x01, 0, 0, 0, 0, 0}};
+    StageFlow group(Table::Guard, priority::kSourceGuard);
+    group.match(Reg::Source, port.ofport)->match_eth_src_masked(kGroupBit, kGroupBit);
+    group.drop(out, cookie);
+    StageFlow nobody(Table::Guard, priority::kSourceGuard);
+    nobody.match(Reg::Source, port.ofport)->match_eth_src(MacAddress{});
+    nobody.drop(out, cookie);
     if (port.dhcp_guard) {
         guard_against_dhcp_server(port, cookie, out);
     }

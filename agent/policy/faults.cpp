@@ -112,6 +112,8 @@ const char* to_string(FaultKey key) {
         "rule-limit",
         "tunnel-key",
         "tunnel-limit",
+        "mac-limit",
+        "mac-flap",
     };
     static_assert(kNames.size() == kFaultKeys.size());
     return kNames.at(static_cast<std::size_t>(key));

@@ -51,6 +51,8 @@ enum class FaultKey : std::uint8_t {
     RuleLimit,
     TunnelKey,
     TunnelLimit,
+    MacLimit,
+    MacFlap,
 };
 inline constexpr std::array kFaultKeys{
     FaultKey::BadAddress,      FaultKey::VsidRange,          FaultKey::VsidDuplicate,
@@ -63,7 +65,8 @@ inline constexpr std::array kFaultKeys{
     FaultKey::AclBinding,      FaultKey::SwitchRejected,     FaultKey::NatPort,
     FaultKey::NatConflict,     FaultKey::MirrorTarget,       FaultKey::BadSetting,
     FaultKey::PortMacMismatch, FaultKey::CaOutside,          FaultKey::RuleLimit,
-    FaultKey::TunnelKey,       FaultKey::TunnelLimit,
+    FaultKey::TunnelKey,       FaultKey::TunnelLimit,        FaultKey::MacLimit,
+    FaultKey::MacFlap,
 };
 [[nodiscard]] const char* to_string(FaultKey key);
 // The row is in conflict with another that was there before it: which of the two is in force must

@@ -41,10 +41,11 @@ void Model::touch(ObjectKind kind, std::uint32_t owner, std::uint64_t detail) {
 void Model::clear_faults(const RowRef& row) {
     using enum FaultKey;
     for (const FaultKey key :
-         {VsidDuplicate, MappingConflict, CaConflict, SubnetTwoRouters, PortNoAcl, PortUnbound,
-          PortDuplicate, PortAddressUnknown, RulePriority, NextHopUnmapped, PaMissing, SubnetVlan,
-          AclIncomplete, AclBinding, NatPort, NatConflict, MirrorTarget, PortMacMismatch,
-          CaOutside}) {
+         {VsidDuplicate, MappingConflict, CaConflict,         SubnetTwoRouters, PortNoAcl,
+          PortUnbound,   PortDuplicate,   PortAddressUnknown, RulePriority,     NextHopUnmapped,
+          PaMissing,     SubnetVlan,      AclIncomplete,      AclBinding,       NatPort,
+          NatConflict,   MirrorTarget,    PortMacMismatch,    CaOutside,        MacLimit,
+          MacFlap}) {
         faults_.set(row, key, std::nullopt);
     }
 }
@@ -199,6 +200,9 @@ void Model::for_each_object(const std::function<void(const ObjectId&)>& visit) c
         for (const auto& [ca, number] : subnet->vips) {
             visit({ObjectKind::Vip, subnet->number, number});
         }
+        for (const auto& [mac, learned] : subnet->learned) {
+            visit({ObjectKind::Learned, subnet->number, mac.bits()});
+        }
     }
 }
 
@@ -230,6 +234,12 @@ std::optional<RowRef> Model::row_of(const ObjectId& id) const {
     const auto subnet = subnets_by_number_.find(id.owner);
     if (id.kind == ObjectKind::Host || subnet == subnets_by_number_.end()) {
         return std::nullopt;
+    }
+    if (id.kind == ObjectKind::Learned) {
+        const auto known = subnet->second->learned.find(MacAddress::from_bits(id.detail));
+        return known == subnet->second->learned.end()
+                   ? std::nullopt
+                   : row_of({ObjectKind::Port, known->second.port->number, 0});
     }
     if (id.kind == ObjectKind::Mac) {
         const auto first = subnet->second->by_mac.find(MacAddress::from_bits(id.detail));
@@ -279,6 +289,7 @@ ModelCounts Model::counts() const {
     counts.ports = ports_.size();
     counts.provider_addresses = provider_addresses_.size();
     counts.rules = rules_.size();
+    counts.learned_macs = learned_count_;
     for (const auto& [name, port] : ports_) {
         counts.ports_active += port->status.state == PortState::Active ? 1 : 0;
     }

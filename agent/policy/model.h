@@ -48,6 +48,48 @@ struct VlanUplink {
     bool operator==(const VlanUplink&) const = default;
 };
 
+// A frame of a port as learning sees it.
+struct Sighting {
+    std::uint32_t ofport = 0;
+    std::uint16_t vlan = 0;              // 0: untagged.
+    MacAddress mac;                      // Its source, one station's.
+    std::optional<IpAddress> address{};  // The sender's, if the frame tells it.
+    auto operator<=>(const Sighting&) const = default;
+};
+
+// What the model knows of a sighting, as of the last commit.
+struct SightingStatus {
+    enum class Standing : std::uint8_t {
+        NoPort,    // Of no port that learns, or not in a subnet of it. The rest is not set.
+        Reserved,  // The MAC is that of another port's interface, or of the distributed router.
+        New,
+        Here,       // It is known to be behind this port.
+        Elsewhere,  // It is known to be behind another one, or in another VLAN.
+    };
+    Standing standing{};
+    ObjectId id{};                // ObjectKind::Learned.
+    bool news = false;            // Here: the address is not the one that was known.
+    std::size_t of_port = 0;      // MACs learned of the port.
+    std::size_t limit = 0;        // How many it may have.
+    std::string port{};           // Its name.
+    std::optional<RowRef> row{};  // Its Physical_Port.
+};
+
+// Which learned MAC, for those who publish it.
+struct LearnedKey {
+    Uuid subnet;  // Row of Logical_Switch.
+    MacAddress mac;
+    auto operator<=>(const LearnedKey&) const = default;
+};
+struct LearnedStatus {
+    std::string port;
+    std::uint16_t vlan = 0;
+    std::uint32_t vsid = 0;
+    std::optional<IpAddress> v4;
+    std::optional<IpAddress> v6;
+    std::optional<IpAddress> pa;  // By which other hosts reach it.
+};
+
 struct ModelCounts {
     std::size_t networks = 0;
     std::size_t subnets = 0;
@@ -56,6 +98,7 @@ struct ModelCounts {
     std::size_t ports_active = 0;
     std::size_t provider_addresses = 0;
     std::size_t rules = 0;
+    std::size_t learned_macs = 0;
 };
 
 // A mapping as a person sees it.
@@ -113,6 +156,15 @@ class Model {
     // All guests' interfaces that there are now.
     void set_interfaces(const std::vector<InterfaceSpec>& interfaces);
 
+    // --- learning (model_learning.cpp). What is learned of a port lasts while the port is active
+    // in the subnet; who calls decides on limits and on time ---
+    [[nodiscard]] SightingStatus look_at(const Sighting& sighting) const;
+    // Learns it, or moves it here, or changes its address. Nothing for NoPort and Reserved.
+    void learn(const Sighting& sighting);
+    // As it was before a restart; false: the port is not active in the subnet (yet).
+    [[nodiscard]] bool restore(const LearnedKey& key, const LearnedStatus& status);
+    void forget(const ObjectId& learned);
+
     // The objects whose views may differ from what they were at the last commit.
     [[nodiscard]] std::vector<ObjectId> commit();
 
@@ -125,6 +177,7 @@ class Model {
     [[nodiscard]] std::optional<MacView> mac(const ObjectId& id) const;
     [[nodiscard]] std::optional<RouterView> router(const ObjectId& id) const;
     [[nodiscard]] std::optional<VipView> vip(const ObjectId& id) const;
+    [[nodiscard]] std::optional<LearnedView> learned(const ObjectId& id) const;
     [[nodiscard]] std::optional<ServiceView> service(const ObjectId& id) const;
     // The uplinks that subnets name which are VLANs of the underlay, ascending.
     [[nodiscard]] std::vector<std::string> vlan_uplinks() const;
@@ -148,6 +201,7 @@ class Model {
 
     // --- for people ---
     [[nodiscard]] ModelCounts counts() const;
+    [[nodiscard]] std::size_t learned_macs() const { return learned_count_; }
     void for_each_port(const std::function<void(const PortStatus&)>& visit) const;
     void for_each_mapping(const std::function<void(const MappingStatus&)>& visit) const;
     void for_each_provider_address(
@@ -160,6 +214,15 @@ class Model {
     [[nodiscard]] std::vector<RuleSpec> rules_in_force(const std::string& port) const;
     // Ports whose status changed since the last call, by name.
     [[nodiscard]] std::vector<PortStatus> take_port_changes();
+    // nullopt: it is not learned.
+    [[nodiscard]] std::optional<LearnedStatus> learned(const LearnedKey& key) const;
+    // Those whose status changed since the last call.
+    [[nodiscard]] std::set<LearnedKey> take_learned_changes();
+    // The PA to which other hosts send what is for unknown MACs of a subnet of hardware_vtep;
+    // nullopt: no port of it is active here.
+    [[nodiscard]] std::optional<IpAddress> flood_endpoint(const Uuid& subnet) const;
+    // Rows of Logical_Switch for which that may have changed since the last call.
+    [[nodiscard]] std::set<Uuid> take_flood_endpoint_changes();
 
   private:
     // model_subnets.cpp
@@ -269,6 +332,20 @@ class Model {
     void report_port(const PortRecord& port, FaultKey key, const std::string& what,
                      const std::string& reason);
     void check_port_rows(const PortRecord& port);
+
+    // model_learning.cpp
+    [[nodiscard]] const PortRecord* learning_port(std::uint32_t ofport) const;
+    [[nodiscard]] static bool learns(const PortRecord& port, const SubnetRecord& subnet,
+                                     std::uint16_t vlan);
+    void place(SubnetRecord& subnet, const MacAddress& mac, PortRecord& port, std::uint16_t vlan);
+    void give_address(SubnetRecord& subnet, const MacAddress& mac, const IpAddress& address);
+    void take_address(SubnetRecord& subnet, const MacAddress& mac, bool v4);
+    void forget(SubnetRecord& subnet, const MacAddress& mac);
+    void touch_learned(const SubnetRecord& subnet, const MacAddress& mac);
+    void touch_learned(const SubnetRecord& subnet);
+    void resolve_learned(PortRecord& port);
+    void touch_flood_endpoint(const SubnetRecord& subnet);
+    [[nodiscard]] Flood flood_of(const SubnetRecord& subnet) const;
 
     // model_acls.cpp
     void remove_acl_entry(const Uuid& row);
@@ -384,6 +461,8 @@ class Model {
     std::vector<std::uint32_t> bfd_ofports_;
     std::set<IpAddress> unreachable_;
     bool locators_changed_ = true;
+    std::unordered_map<std::uint32_t, PortRecord*> learning_ports_;  // By their OpenFlow number.
+    std::size_t learned_count_ = 0;
     std::uint32_t next_number_ = 1;
 
     // What commit() has to look at.
@@ -396,6 +475,8 @@ class Model {
     std::set<std::string> touched_services_;  // Names of ports.
     std::set<Uuid> touched_addresses_;        // Rows of IP_Addresses.
     std::map<std::string, PortStatus> changed_ports_;
+    std::set<LearnedKey> changed_learned_;
+    std::set<Uuid> changed_flood_endpoints_;
 };
 
 }  // namespace hnv::policy

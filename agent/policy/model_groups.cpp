@@ -89,6 +89,11 @@ void Model::resolve_groups() {
             release_locator_set(row);
         }
         touch(ObjectKind::Subnet, subnet->number);
+        for (PortRecord* port : subnet->ports) {
+            if (port->specs.spec() != nullptr && port->specs.spec()->vtep) {
+                touch_port(*port);  // Where it sends what is for unknown MACs.
+            }
+        }
         if (!subnet->spec) {
             touched_subnets_.insert(subnet);  // commit() releases it.
         }

@@ -349,6 +349,10 @@ void Model::resolve_cas() {
             check_ca(*entry->second, owner);
         }
         touch_services_with_next_hop(ca);
+        if (const auto learned = subnet->learned_cas.find(ca);
+            learned != subnet->learned_cas.end()) {
+            touch_learned(*subnet, learned->second);  // Whether the router resolves it.
+        }
         if (const RouterRecord* router = router_of(*subnet);
             router != nullptr && router->next_hops.contains(ca)) {
             touch(ObjectKind::Router, router->number);

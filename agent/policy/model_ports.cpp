@@ -100,6 +100,7 @@ void Model::bind_port(PortRecord& port) {
     if (port.subnets != wanted || port.bound_mac != port.attached_mac) {
         for (const auto& [vlan, subnet] : port.subnets) {
             subnet->ports.erase(&port);
+            touch_flood_endpoint(*subnet);
             touch_ports_of(*subnet, port.bound_mac);
             touch(ObjectKind::Subnet, subnet->number);
             if (!subnet->spec) {
@@ -209,6 +210,7 @@ Model::Trouble Model::attach(const PortRecord& port, PortView& view,
         const std::string reason = find_addresses(port, *subnet, attachment);
         bindings.push_back({vlan, attachment.vsid, attachment.cas, subnet->row});
         attachment.acl = acl_of(port, vlan);
+        attachment.flood = view.vtep ? flood_of(*subnet) : Flood::Nowhere;
         if (reason.empty()) {
             view.attachments.push_back(std::move(attachment));
         } else {
@@ -331,6 +333,7 @@ void Model::resolve_port(PortRecord& port) {
     }
     port.status = status;
     changed_ports_.insert_or_assign(port.name, std::move(status));
+    resolve_learned(port);
     touch(ObjectKind::Port, port.number);
     touch_services(port);
     if (port.unused()) {

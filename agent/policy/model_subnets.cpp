@@ -219,6 +219,7 @@ void Model::resolve_subnets(const std::unordered_set<SubnetRecord*>& touched) {
             touch_adapters_of(*subnet);  // Which of their addresses its prefixes contain.
         }
         note_routed(*subnet);
+        touch_learned(*subnet);  // Which addresses the router resolves.
         for (const auto& [row, prefixes] : subnet->bindings.all()) {
             check_router(row);
             touch_router(routers_.at(row));
@@ -283,6 +284,10 @@ std::optional<SubnetView> Model::subnet(const ObjectId& id) const {
         }
     }
     std::sort(view.local_ports.begin(), view.local_ports.end());
+    const bool vtep = std::ranges::any_of(subnet.ports, [](const PortRecord* port) {
+        return port->view && port->view->active && port->view->vtep;
+    });
+    view.flood = vtep ? flood_of(subnet) : Flood::Nowhere;
     if (!view.vlan) {
         view_replication(subnet, view);
     }

@@ -27,6 +27,7 @@ enum class ObjectKind : std::uint8_t {
     GroupRules,  // Firewall rules of one rank that a group of ports shares.
     PortRules,   // Those that one port has for itself.
     Service,     // Mirroring and service insertion of a port.
+    Learned,     // A MAC that a port of hardware_vtep has shown.
 };
 
 // Tells objects apart within one life of the agent; never part of a flow.
@@ -40,6 +41,7 @@ enum class ObjectKind : std::uint8_t {
 //   GroupRules: the group's number, the rank
 //   PortRules:  the port's number in the rule book, the rank
 //   Service: the port's number, 0
+//   Learned: the subnet's number, the MAC's 48 bits
 struct ObjectId {
     ObjectKind kind{};
     std::uint32_t owner = 0;
@@ -80,6 +82,13 @@ struct Translation {
     bool operator==(const Translation&) const = default;
 };
 
+// Where a unicast frame goes whose MAC nobody has been told of, or learned.
+enum class Flood : std::uint8_t {
+    Nowhere,
+    Here,        // To the other ports of the subnet on this host.
+    Everywhere,  // And to the locators of its unknown-dst.
+};
+
 // A port in one virtual subnet: untagged, or in a VLAN of a trunking guest.
 struct Attachment {
     // The subnet's gateways, one of each family at most.
@@ -103,6 +112,7 @@ struct Attachment {
     std::optional<IpAddress> dhcp_server{};  // It answers DHCP, by this address.
     bool dhcpv6 = false;                     // It answers DHCPv6.
     bool advertised = false;                 // It answers router solicitations.
+    Flood flood = Flood::Nowhere;            // Of what the port sends to an unknown MAC.
 };
 
 // A port has a connection tracking zone of its own number; above this there are other zones.
@@ -225,6 +235,8 @@ struct SubnetView {
         LocatorSpec locator;
     };
     std::vector<Member> members{};
+    // Of a subnet with a port of hardware_vtep. What comes by a tunnel goes to ports here at most.
+    Flood flood = Flood::Nowhere;
 };
 
 struct PeerView {
@@ -239,6 +251,17 @@ struct MacView {
     LocatorSpec locator;
     bool local_pa = false;  // The mapping says "here"; a port here is served before it is asked.
     std::vector<IpAddress> routed_cas{};  // Its addresses, in a subnet that has a router.
+};
+
+// A MAC that is behind a port of this host, whatever a mapping says of it.
+struct LearnedView {
+    std::uint32_t vsid = 0;
+    MacAddress mac;
+    std::uint32_t ofport = 0;
+    std::uint16_t vlan = 0;         // 0: untagged.
+    std::optional<IpAddress> v4{};  // The addresses that it was seen to have.
+    std::optional<IpAddress> v6{};
+    std::vector<IpAddress> routed_cas{};  // Those of them that the subnet's router resolves to it.
 };
 
 struct VipView {

@@ -67,6 +67,14 @@ struct LocatorRecord {
     std::size_t uses = 0;  // Mappings that refer to it, and groups.
 };
 
+// A MAC that a port of hardware_vtep has shown.
+struct LearnedRecord {
+    PortRecord* port = nullptr;
+    std::uint16_t vlan = 0;
+    std::optional<IpAddress> v4;
+    std::optional<IpAddress> v6;
+};
+
 // What of a subnet names a locator.
 struct LocatorUse {
     std::size_t mappings = 0;
@@ -135,6 +143,9 @@ struct SubnetRecord {
     // The addresses that adapters of its ports here claim. Of each the first claim counts, by the
     // numbers of the row and of the port.
     std::map<IpAddress, std::map<std::pair<std::uint32_t, std::uint32_t>, PortRecord*>> adapter_cas;
+    // MACs that its ports of hardware_vtep have shown, and whose the addresses are.
+    std::unordered_map<MacAddress, LearnedRecord> learned;
+    std::map<IpAddress, MacAddress> learned_cas;
     // As of the last commit.
     bool routed = false;
     NetworkKey network = 0;
@@ -173,6 +184,8 @@ struct PortRecord {
     std::optional<ServiceView> service_view;
 
     std::size_t rules = 0;  // Rows of its ACL.
+    std::set<std::pair<SubnetRecord*, MacAddress>> learned;
+    std::uint32_t learning_ofport = 0;  // By which learning knows it; 0: it does not.
 
     [[nodiscard]] bool unused() const {
         return specs.empty() && !interface && settings.empty() && rules == 0 && nats.empty() &&

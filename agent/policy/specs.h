@@ -166,6 +166,7 @@ struct PortSettingsSpec {
     std::uint32_t outbound_max_mbps = 0;
     std::uint32_t inbound_max_mbps = 0;
     std::optional<std::uint32_t> dhcp_lease_seconds{};
+    std::optional<std::uint32_t> learned_macs_limit{};
     bool operator==(const PortSettingsSpec&) const = default;
 };
 
@@ -190,8 +191,19 @@ struct HostSettingsSpec {
     std::optional<std::uint32_t> server_max_waits{};
     std::optional<std::uint32_t> server_max_locks{};
     std::optional<std::uint64_t> server_max_backlog_bytes{};
+    std::optional<std::uint32_t> mac_aging_seconds{};
+    std::optional<std::uint32_t> learned_macs_limit{};  // Of all ports together.
     bool operator==(const HostSettingsSpec&) const = default;
 };
+
+// How many MACs a port of hardware_vtep may show, and all of them together; and how long one is
+// remembered without traffic.
+inline constexpr std::uint32_t kDefaultLearnedMacs = 1024;
+inline constexpr std::uint32_t kDefaultHostLearnedMacs = 32'768;
+inline constexpr std::uint32_t kMaxLearnedMacs = 262'144;
+inline constexpr std::uint32_t kDefaultMacAgingSeconds = 300;
+inline constexpr std::uint32_t kMinMacAgingSeconds = 5;
+inline constexpr std::uint32_t kMaxMacAgingSeconds = 1'000'000;
 
 // ms_darv.Ports: a guest's adapter, as the controller knows it.
 struct AdapterSpec {

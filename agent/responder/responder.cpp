@@ -194,7 +194,8 @@ Response respond(const ovs::PacketIn& packet_in, const policy::NeighbourTable& n
             response.outcome = respond_to_guest(packet_in, kind, userdata, leases, response.frame);
             break;
         case PacketInKind::Audit:
-            break;  // For the audit log, on a connection of its own.
+        case PacketInKind::Learn:
+            break;  // For those who listen on connections of their own.
     }
     if (response.outcome != Outcome::Unexpected) {
         response.kind = kind;

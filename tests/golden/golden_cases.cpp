@@ -258,8 +258,19 @@ FlowSet port_vtep() {
     port.ofport = 5;
     port.vtep = true;
     port.active = true;
-    port.attachments = {{.vlan = 0, .vsid = 5, .network = 5, .mac = mac(kSqlMac), .cas = {}},
-                        {.vlan = 10, .vsid = 6, .network = 6, .mac = {}, .cas = {}}};
+    port.attachments = {{.vlan = 0,
+                         .vsid = 5,
+                         .network = 5,
+                         .mac = mac(kSqlMac),
+                         .cas = {},
+                         .flood = policy::Flood::Here},
+                        {.vlan = 10,
+                         .vsid = 6,
+                         .network = 6,
+                         .mac = {},
+                         .cas = {},
+                         .flood = policy::Flood::Everywhere}};
+    port.storm_limit_pps = 100;
     const policy::MaskedAddress net{ip("10.0.1.0"), ip("255.0.255.0")};
     const policy::MaskedAddress net6{ip("fd00::1"), ip("ffff::ff")};
     constexpr auto kAllow = RuleAction::Allow;
@@ -285,6 +296,36 @@ FlowSet port_vtep() {
         {.direction = Direction::Inbound, .action = kBlock, .ethertype = std::uint16_t{0x86dd}});
     return compile(port);
 }
+
+// A MAC behind a port of hardware_vtep, in VLAN 10, in a subnet that has a router.
+FlowSet learned() {
+    return compile(policy::LearnedView{.vsid = 6,
+                                       .mac = mac(kWebMac),
+                                       .ofport = 5,
+                                       .vlan = 10,
+                                       .v4 = ip("10.6.0.12"),
+                                       .v6 = ip("fd00::12"),
+                                       .routed_cas = {ip("10.6.0.12")}});
+}
+
+FlowSet learned_without_address() {
+    return compile(policy::LearnedView{.vsid = 5, .mac = mac(kWebMac), .ofport = 5});
+}
+
+// With the locators of unknown-dst, or of the mappings alone.
+FlowSet subnet_vtep(policy::Flood flood) {
+    policy::SubnetView view;
+    view.vsid = 6;
+    view.tunnels = {1, 2};
+    view.local_ports = {{5, 10, {}}, {6, 0, {}}};
+    view.peers = {{Encapsulation::Vxlan, ip("192.168.2.20")}};
+    view.flood = flood;
+    return compile(view);
+}
+
+FlowSet subnet_vtep_here() { return subnet_vtep(policy::Flood::Here); }
+
+FlowSet subnet_vtep_everywhere() { return subnet_vtep(policy::Flood::Everywhere); }
 
 FlowSet peer_vtep() {
     return compile(policy::PeerView{.network = 5, .pa = ip("192.168.2.20"), .vtep = true});
@@ -485,6 +526,10 @@ const std::vector<GoldenCase>& golden_cases() {
         {"port_limited", port_limited},
         {"port_trunk", port_trunk},
         {"port_vtep", port_vtep},
+        {"learned", learned},
+        {"learned_without_address", learned_without_address},
+        {"subnet_vtep_here", subnet_vtep_here},
+        {"subnet_vtep_everywhere", subnet_vtep_everywhere},
         {"peer_vtep", peer_vtep},
         {"port_gateway", port_gateway},
         {"port_trunk_gateway", port_trunk_gateway},

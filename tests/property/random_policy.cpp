@@ -192,7 +192,25 @@ void RandomPolicy::change_port(Model& model) {
     if (chance(30)) {
         spec.vlan_bindings[static_cast<std::uint16_t>(10 + below(2))] = uuid(below(kSubnets));
     }
+    spec.vtep = chance(40);
     put(model, ports_, row, std::move(spec));
+}
+
+// What is learned depends on the order in which it was seen.
+void RandomPolicy::change_learned(Model& model) {
+    for (std::uint32_t i = 0; collisions_ == Collisions::Allowed && i < 4; ++i) {
+        Sighting sighting{1 + below(kPorts + 8), 0, mac(kMacBase + below(6)), std::nullopt};
+        sighting.vlan = static_cast<std::uint16_t>(chance(70) ? 0 : 10 + below(2));
+        if (chance(50)) {
+            sighting.address = ip(ca_text(below(6)));
+        }
+        const SightingStatus status = model.look_at(sighting);
+        if (chance(30) && status.standing != SightingStatus::Standing::NoPort) {
+            model.forget(status.id);
+        } else {
+            model.learn(sighting);
+        }
+    }
 }
 
 void RandomPolicy::change_settings(Model& model) {
@@ -380,7 +398,7 @@ void RandomPolicy::change_host(Model& model) {
 }
 
 void RandomPolicy::change(Model& model) {
-    switch (below(10)) {
+    switch (below(11)) {
         case 0:
             return change_subnet(model);
         case 1:
@@ -400,6 +418,8 @@ void RandomPolicy::change(Model& model) {
             return chance(50) ? change_group(model) : change_provider_address(model);
         case 8:
             return change_service(model);
+        case 9:
+            return change_learned(model);
         default:
             return change_host(model);
     }

@@ -68,6 +68,7 @@ class RandomPolicy {
     void change_mapping(policy::Model& model);
     void change_group(policy::Model& model);
     void change_port(policy::Model& model);
+    void change_learned(policy::Model& model);
     void change_settings(policy::Model& model);
     void change_adapter(policy::Model& model);
     void change_rule(policy::Model& model);

@@ -89,6 +89,8 @@ CONTRACT = {
                  "table string",
         "Host": "_uuid|connections ->Connection*|cur_cfg integer|next_cfg integer|"
                 "settings string=string*|status string=string*~",
+        "Learned_MAC": "_uuid|ipaddr string*|logical_switch uuid|mac string|port string|"
+                       "vlan integer 0..4095",
         "NAT": "_uuid|external string|internal string*|name string|other_config string=string*|"
                "port string|ports string?|type string {dynamic,static}|vlan integer 1..4094?",
         "Port_Settings": "_uuid|dhcp_guard boolean|flow_limit integer 0..|"
@@ -111,8 +113,8 @@ ROOTS = {
     "ms_firewall": {"FW_Global", "FW_Rules"},
     "ms_service_insertion": {"SI_Global", "SI_Rule"},
     "ms_darv": {"Global", "Ports", "Switches"},
-    "hnv_host": {"Fault", "Host", "NAT", "Port_Settings", "Provider_Address", "RBAC_Permission",
-                 "RBAC_Role"},
+    "hnv_host": {"Fault", "Host", "Learned_MAC", "NAT", "Port_Settings", "Provider_Address",
+                 "RBAC_Permission", "RBAC_Role"},
 }
 
 SINGLE_ROW = {"Global", "FW_Global", "SI_Global", "Host"}
@@ -132,6 +134,7 @@ INDEXES = {
     ("hnv_host", "NAT"): [["name"]],
     ("hnv_host", "Connection"): [["target"]],
     ("hnv_host", "RBAC_Role"): [["name"]],
+    ("hnv_host", "Learned_MAC"): [["logical_switch", "mac"]],
 }
 
 

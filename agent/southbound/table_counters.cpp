@@ -1,0 +1,97 @@
+#include "southbound/table_counters.h"
+
+#include <iterator>
+#include <utility>
+
+#include "ovs-integration/event_loop.h"
+
+namespace hnv::southbound {
+
+TableCounters::TableCounters(std::string target, std::string name)
+    : target_(std::move(target)), name_(std::move(name)) {}
+
+void TableCounters::ask(std::vector<pipeline::Table> tables, Reply reply) {
+    questions_.push_back({std::move(tables), std::move(reply)});
+}
+
+void TableCounters::begin() {
+    if (!connection_) {
+        connection_.emplace(target_, name_);
+        deadline_ = ovs::now_msec() + kPatienceMsec;
+        generation_.reset();
+    }
+    connection_->run();
+    // A connection that broke is asked anew.
+    if (connection_->connected() && generation_ != connection_->generation()) {
+        generation_ = connection_->generation();
+        send_requests();
+    }
+}
+
+void TableCounters::send_requests() {
+    flows_.clear();
+    const Question& question = questions_.front();
+    outstanding_ = question.tables.size();
+    std::uint32_t xid = 1;
+    for (const pipeline::Table table : question.tables) {
+        connection_->send(
+            ovs::encode_flows_request({.table = static_cast<std::uint8_t>(table)}, xid++));
+    }
+}
+
+void TableCounters::run() {
+    if (questions_.empty()) {
+        return;
+    }
+    if (questions_.front().tables.empty()) {
+        return finish(std::vector<ovs::FlowRecord>{});
+    }
+    begin();
+    for (std::size_t i = 0; i < kMessagesPerTurn && connection_; ++i) {
+        const auto bytes = connection_->receive();
+        if (!bytes) {
+            break;
+        }
+        auto message = ovs::decode(*bytes);
+        if (!message) {
+            return finish(Error("from the switch: " + message.error().message()));
+        }
+        if (auto* flows = std::get_if<ovs::FlowStats>(&*message)) {
+            take(std::move(*flows));
+        } else if (const auto* error = std::get_if<ovs::ErrorReply>(&*message)) {
+            return finish(Error("the switch reports " + error->name));
+        }
+    }
+    if (connection_ && ovs::now_msec() >= deadline_) {
+        finish(Error("the switch did not answer in time"));
+    }
+}
+
+void TableCounters::wait() {
+    if (questions_.empty()) {
+        return;
+    }
+    if (!connection_) {
+        return ovs::wake_now();
+    }
+    connection_->wait();
+    ovs::wake_at(deadline_);
+}
+
+void TableCounters::take(ovs::FlowStats stats) {
+    flows_.insert(flows_.end(), std::make_move_iterator(stats.flows.begin()),
+                  std::make_move_iterator(stats.flows.end()));
+    if (!stats.more && --outstanding_ == 0) {
+        finish(std::exchange(flows_, {}));
+    }
+}
+
+void TableCounters::finish(Result<std::vector<ovs::FlowRecord>> answer) {
+    Question question = std::move(questions_.front());
+    questions_.pop_front();
+    connection_.reset();
+    flows_ = {};
+    question.reply(std::move(answer));
+}
+
+}  // namespace hnv::southbound

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "northbound/binding_stats.h"
 #include "northbound/conflicts.h"
 #include "northbound/hardware_vtep_reader.h"
 #include "northbound/hnv_host_reader.h"
@@ -72,6 +73,7 @@ Agent::Agent(AgentConfig config)
       sequences_(databases_),
       writer_(databases_),
       vtep_fault_writer_(databases_),
+      vtep_arp_sources_(databases_),
       fault_writer_(databases_),
       tunnels_(databases_, model_, faults_),
       underlay_({config_.ovs_db, config_.bridge, config_.datapath_type, config_.ovs_run_dir}),
@@ -83,6 +85,7 @@ Agent::Agent(AgentConfig config)
       macs_(model_, faults_, management_socket(config_)),
       vtep_local_macs_(databases_),
       drops_(model_, management_socket(config_)),
+      binding_counters_(model_, management_socket(config_)),
       zone_limits_(config_.ovs_run_dir) {
     const auto sequence = [this](std::string_view database, const northbound::SequenceRow& row) {
         sequences_.on_row(database, row);
@@ -241,6 +244,7 @@ void Agent::load() {
     for (const char* table : {"Ports", "IP_Addresses"}) {
         read_late("ms_darv", table);
     }
+    binding_counters_.restore(northbound::read_binding_stats(server_));
     on_commit("ms_darv");
     on_commit("ms_vtep");
 }
@@ -263,6 +267,8 @@ void Agent::on_row(std::string_view database, const ovs::RowChange& change) {
         fault_writer_.on_row(change);
     } else if (change.table == "Ucast_Macs_Local") {
         endpoints_due_ = true;
+    } else if (change.table == "Arp_Sources_Local") {
+        vtep_arp_sources_.look_again();
     } else if (!change.after && (change.table == "Global" || change.table == "Physical_Switch" ||
                                  change.table == "FW_Global" || change.table == "SI_Global" ||
                                  change.table == "Host")) {
@@ -333,6 +339,9 @@ void Agent::turn() {
     southbound_.run();
     limit_connections();
     drops_.run();
+    if (underlay_known_) {
+        binding_counters_.run();
+    }
     tell();
 
     unixctl_->wait();
@@ -342,6 +351,9 @@ void Agent::turn() {
     drops_.wait();
     listener_.wait();
     macs_.wait();
+    if (underlay_known_) {
+        binding_counters_.wait();
+    }
     zone_limits_.wait();
     if (exiting_) {
         ovs::wake_now();
@@ -379,6 +391,8 @@ void Agent::take_host_settings() {
     limits.locks = settings.server_max_locks.value_or(limits.locks);
     limits.backlog_bytes = settings.server_max_backlog_bytes.value_or(limits.backlog_bytes);
     server_.set_limits(limits);
+    binding_counters_.set_interval(
+        settings.stats_interval_seconds.value_or(policy::kDefaultStatsIntervalSeconds));
 }
 
 void Agent::take_underlay() {

@@ -30,6 +30,7 @@
 #include "northbound/reader.h"
 #include "northbound/sequence.h"
 #include "northbound/status_writer.h"
+#include "northbound/vtep_arp_sources.h"
 #include "northbound/vtep_fault_writer.h"
 #include "northbound/vtep_local_macs.h"
 #include "northbound/vtep_tunnels.h"
@@ -42,6 +43,7 @@
 #include "policy/peer_health.h"
 #include "policy/port_names.h"
 #include "responder/responder.h"
+#include "southbound/binding_counters.h"
 #include "southbound/southbound.h"
 #include "underlay/underlay.h"
 #include "underlay/zone_limits.h"
@@ -103,6 +105,7 @@ class Agent final : private ovs::CommitListener {
     [[nodiscard]] bool take_storage();
     void give_back_memory();
     void take_provider_addresses();
+    void tell_arp_sources();
     void take_verdicts();
     // agent_tunnels.cpp
     void want_bfd_sessions();
@@ -121,6 +124,7 @@ class Agent final : private ovs::CommitListener {
     northbound::Sequences sequences_;
     northbound::StatusWriter writer_;
     northbound::VtepFaultWriter vtep_fault_writer_;
+    northbound::VtepArpSources vtep_arp_sources_;
     northbound::FaultWriter fault_writer_;
     northbound::VtepTunnels tunnels_;
     policy::PeerHealth peer_health_;
@@ -134,6 +138,7 @@ class Agent final : private ovs::CommitListener {
     learning::MacTable macs_;
     northbound::VtepLocalMacs vtep_local_macs_;
     admin::DropCounters drops_;
+    southbound::BindingCounters binding_counters_;
     underlay::ZoneLimits zone_limits_;
     std::uint64_t switch_generation_ = 0;  // Whose limits were looked at.
     std::unique_ptr<ovs::UnixctlServer> unixctl_;

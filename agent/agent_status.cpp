@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent.h"
+#include "northbound/binding_stats.h"
 #include "northbound/own_rows.h"
 #include "ovs-integration/event_loop.h"
 
@@ -79,6 +80,7 @@ void Agent::tell_ports() {
     const auto changed = model_.take_port_changes();
     if (!changed.empty()) {
         writer_.write_ports(changed);
+        binding_counters_.look_soon();
         endpoints_due_ = true;
         ports_by_pa_.clear();
         model_.for_each_port([this](const policy::PortStatus& port) {
@@ -92,6 +94,18 @@ void Agent::tell_ports() {
         writer_.write_endpoints(model_);
     }
     writer_.write_provider_addresses(provider_addresses_);
+    tell_arp_sources();
+}
+
+void Agent::tell_arp_sources() {
+    const auto router = model_.vtep_router_mac();
+    std::vector<IpAddress> addresses;
+    for (const northbound::ProviderAddressStatus& status : provider_addresses_) {
+        if (router && status.present) {
+            addresses.push_back(status.address);
+        }
+    }
+    vtep_arp_sources_.write(router.value_or(MacAddress{}), addresses);
 }
 
 // What could not be written while the disk was full is written once it can be: true, and the rest
@@ -142,6 +156,9 @@ void Agent::tell() {
         status_due_ = true;
     }
     tell_learned();
+    if (binding_counters_.take_changed()) {
+        northbound::write_binding_stats(databases_, binding_counters_.totals());
+    }
     give_back_memory();
     tell_tunnels();
     vtep_fault_writer_.write(faults_);

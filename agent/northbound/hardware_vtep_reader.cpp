@@ -21,11 +21,33 @@ void HardwareVtepReader::on_row(const ovs::RowChange& change) {
         subnet(change);
     } else if (change.table == "Physical_Port") {
         port(change);
+    } else if (change.table == "Logical_Router") {
+        logical_router(change);
     } else if (change.table == "ACL") {
         acl(change);
     } else if (change.table == "ACL_entry") {
         acl_entry(change);
     }
+}
+
+// The interfaces of a router have no lists: whoever relies on one is told.
+void HardwareVtepReader::logical_router(const ovs::RowChange& change) {
+    router(change);
+    if (!change.after) {
+        return;
+    }
+    std::string interfaces;
+    for (const auto& [address, acl] : change.after->reference_map("acl_binding")) {
+        interfaces += (interfaces.empty() ? "" : ", ") + std::string(address);
+    }
+    faults_.set(
+        {SourceTable::VtepLogicalRouter, change.uuid}, FaultKey::AclBinding,
+        interfaces.empty()
+            ? std::nullopt
+            : std::optional("acl_binding of Logical_Router " +
+                            std::string(change.after->string("name")) + " for " + interfaces +
+                            " has no effect: bind the lists to the ports instead "
+                            "(Physical_Port.acl_bindings)"));
 }
 
 void HardwareVtepReader::acl(const ovs::RowChange& change) {

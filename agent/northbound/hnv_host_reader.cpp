@@ -195,6 +195,8 @@ void HnvHostReader::settings(const ovs::RowChange& change) {
                                          policy::kMaxMacAgingSeconds);
         spec.learned_macs_limit =
             setting(row, "learned_macs_limit", std::uint32_t{0}, policy::kMaxLearnedMacs);
+        spec.stats_interval_seconds = setting(row, "stats_interval_seconds", std::uint32_t{0},
+                                              policy::kMaxStatsIntervalSeconds);
     }
     model_.set_host_settings(spec);
 }

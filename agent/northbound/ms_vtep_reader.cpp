@@ -144,13 +144,14 @@ void MsVtepReader::subnet(const ovs::RowChange& change) {
 }
 
 void MsVtepReader::router(const ovs::RowChange& change) {
-    const RowRef row{SourceTable::MsVtepLogicalRouter, change.uuid};
+    const RowRef row = row_of(SourceTable::MsVtepLogicalRouter, change);
     if (!change.after) {
         return forget(row);
     }
     policy::RouterSpec spec;
     spec.id = change.after->string("name");
-    spec.enabled = change.after->boolean("enable_logical_router");
+    // hardware_vtep has no such column: a router is there to route.
+    spec.enabled = dialect_.vtep || change.after->boolean("enable_logical_router");
     std::optional<std::string> problem;
     for (const auto& [key, subnet] : change.after->reference_map("switch_binding")) {
         const auto prefix = IpPrefix::parse(key);

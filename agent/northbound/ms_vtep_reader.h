@@ -33,6 +33,7 @@ class MsVtepReader : public ReaderBase {
     void locator_set(const ovs::RowChange& change);
     void group(const ovs::RowChange& change);
     void port(const ovs::RowChange& change);
+    void router(const ovs::RowChange& change);
     // The row of a table that both have, and the model's to know whose it is.
     [[nodiscard]] policy::RowRef row_of(policy::SourceTable ms_table, const ovs::RowChange& change);
 
@@ -40,7 +41,6 @@ class MsVtepReader : public ReaderBase {
     // VSIDs of Windows' virtual subnets; those below are kept for VLANs.
     static constexpr Dialect kMsVtep{"ms_vtep", 4096, 16777214, false};
 
-    void router(const ovs::RowChange& change);
     void physical_switch(const ovs::RowChange& change);
 
     const Dialect dialect_;

@@ -17,6 +17,8 @@ using policy::SourceTable;
     switch (table) {
         case SourceTable::VtepPhysicalPort:
             return "port_fault_status";
+        case SourceTable::VtepLogicalRouter:
+            return "LR_fault_status";
         case SourceTable::VtepAcl:
             return "acl_fault_status";
         case SourceTable::VtepAclEntry:
@@ -32,6 +34,9 @@ using policy::SourceTable;
     }
     if (table == SourceTable::VtepAclEntry) {
         return key == FaultKey::AclEntry ? "invalid_acl_entry" : "unspecified_fault";
+    }
+    if (table == SourceTable::VtepLogicalRouter) {
+        return key == FaultKey::AclBinding ? "invalid_ACL_binding" : "unspecified_fault";
     }
     return key == FaultKey::AclBinding    ? "invalid_ACL_binding"
            : key == FaultKey::PortUnbound ? "invalid_vlan_map"

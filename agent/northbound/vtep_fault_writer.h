@@ -1,6 +1,7 @@
 // Faults of rows of hardware_vtep into the columns that its schema has for them (vtep(5)):
 //
 //   Physical_Port.port_fault_status   invalid_ACL_binding, invalid_vlan_map, unspecified_fault
+//   Logical_Router.LR_fault_status    invalid_ACL_binding, unspecified_fault
 //   ACL.acl_fault_status              invalid_acl
 //   ACL_entry.acle_fault_status       invalid_acl_entry
 //   Physical_Switch.switch_fault_status   for the tables without a column: tunnel_exhaustion,

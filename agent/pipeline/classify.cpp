@@ -27,6 +27,19 @@ void take_in(const policy::PortView& port, const policy::Attachment& attachment,
 
 }  // namespace
 
+void classify_attachment(const policy::PortView& port, const policy::Attachment& attachment,
+                         std::uint64_t cookie, FlowSet& out) {
+    if (attachment.vlan == 0) {
+        StageFlow untagged(Table::Classify, priority::kNormal);
+        untagged->match_in_port(port.ofport).match_untagged();
+        take_in(port, attachment, untagged, cookie, out);
+    }
+    // VLAN 0 is a priority of an untagged frame (IEEE 802.1Q section 9.6).
+    StageFlow tagged(Table::Classify, priority::kNormal);
+    tagged->match_in_port(port.ofport).match_vlan(attachment.vlan).strip_vlan();
+    take_in(port, attachment, tagged, cookie, out);
+}
+
 void classify_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
     StageFlow other(Table::Classify, priority::kLow);
     other->match_in_port(port.ofport);
@@ -35,15 +48,7 @@ void classify_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& 
         return;
     }
     for (const policy::Attachment& attachment : port.attachments) {
-        if (attachment.vlan == 0) {
-            StageFlow untagged(Table::Classify, priority::kNormal);
-            untagged->match_in_port(port.ofport).match_untagged();
-            take_in(port, attachment, untagged, cookie, out);
-        }
-        // VLAN 0 is a priority of an untagged frame (IEEE 802.1Q section 9.6).
-        StageFlow tagged(Table::Classify, priority::kNormal);
-        tagged->match_in_port(port.ofport).match_vlan(attachment.vlan).strip_vlan();
-        take_in(port, attachment, tagged, cookie, out);
+        classify_attachment(port, attachment, cookie, out);
     }
 }
 

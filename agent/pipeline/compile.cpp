@@ -70,7 +70,10 @@ FlowSet compile(const policy::PortView& port) {
         vtep_port(port, cookie, out);
         learn_port(port, cookie, out);
         mapping_port(port, cookie, out);
+        neighbour_vtep_port(port, cookie, out);
+        icmp_error_vtep_port(port, cookie, out);
         local_port(port, cookie, out);
+        deliver_port(port, cookie, out);
     } else if (port.active) {
         guard_port(port, cookie, out);
         storm_port(port, cookie, out);
@@ -83,6 +86,7 @@ FlowSet compile(const policy::PortView& port) {
         firewall_port(port, cookie, out);
         limit_connections(port, other_zones, out);
         local_port(port, cookie, out);
+        deliver_port(port, cookie, out);
         icmp_error_port(port, cookie, out);
     }
     return out;

@@ -24,18 +24,39 @@ namespace {
     return bytes;
 }
 
+[[nodiscard]] std::uint32_t add_meter(const policy::PortView& port, FlowSet& out) {
+    const std::uint32_t meter = meter_id(MeterKind::IcmpError, port.ofport);
+    out.meters.push_back({meter, kIcmpErrorLimitPps, kIcmpErrorLimitPps / kMeterBurstDivisor});
+    return meter;
+}
+
+void tell(const policy::PortView& port, const policy::Attachment& attachment, std::uint32_t meter,
+          std::uint64_t cookie, FlowSet& out) {
+    for (const std::uint16_t family : {wire::kIpv4, wire::kIpv6}) {
+        StageFlow flow(Table::IcmpError, priority::kNormal);
+        flow.match(Reg::Source, port.ofport).match_vlan_of(Reg::SourceVlan, port, attachment);
+        flow->match_eth_type(family).controller(
+            {kResponderControllerId, meter, userdata(attachment, family == wire::kIpv4)});
+        flow.end(out, cookie);
+    }
+}
+
 }  // namespace
 
 void icmp_error_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
-    const std::uint32_t meter = meter_id(MeterKind::IcmpError, port.ofport);
-    out.meters.push_back({meter, kIcmpErrorLimitPps, kIcmpErrorLimitPps / kMeterBurstDivisor});
+    const std::uint32_t meter = add_meter(port, out);
     for (const policy::Attachment& attachment : port.attachments) {
-        for (const std::uint16_t family : {wire::kIpv4, wire::kIpv6}) {
-            StageFlow flow(Table::IcmpError, priority::kNormal);
-            flow.match(Reg::Source, port.ofport).match_vlan_of(Reg::SourceVlan, port, attachment);
-            flow->match_eth_type(family).controller(
-                {kResponderControllerId, meter, userdata(attachment, family == wire::kIpv4)});
-            flow.end(out, cookie);
+        tell(port, attachment, meter, cookie, out);
+    }
+}
+
+// Without a router the switch is a wire to such a port, and wires say nothing.
+void icmp_error_vtep_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
+    std::optional<std::uint32_t> meter;
+    for (const policy::Attachment& attachment : port.attachments) {
+        if (attachment.router) {
+            meter = meter ? meter : add_meter(port, out);
+            tell(port, attachment, *meter, cookie, out);
         }
     }
 }

@@ -29,7 +29,8 @@ void to_port(std::uint32_t analyzer, const Side& side, StageFlow& flow) {
     if (side.table == Table::MirrorOut) {
         flow->move_reg_to_vlan_tci(static_cast<unsigned>(Reg::SourceVlan)).output(analyzer);
     } else {
-        flow.set(Reg::Destination, analyzer).resubmit(Table::Deliver);
+        // Of no subnet: what the analyzer's own subnet delivers is counted without the copies.
+        flow.set(Reg::Vsid, 0).set(Reg::Destination, analyzer).resubmit(Table::Deliver);
     }
 }
 

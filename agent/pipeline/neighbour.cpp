@@ -1,5 +1,9 @@
 // Table::Neighbour: ARP requests and IPv6 neighbour solicitations go to the agent, which answers
 // from the policy; nothing else goes anywhere, so that none crosses a tunnel.
+//
+// Of a port of hardware_vtep they are frames like all, which nobody but their receivers answers.
+// Only those for the distributed router's addresses are the agent's: they end in Table::Router,
+// where such a frame has passed the port's access control lists.
 #include <algorithm>
 #include <array>
 
@@ -49,14 +53,29 @@ void external(const policy::PortView& port, const policy::Attachment& attachment
     }
 }
 
-}  // namespace
+constexpr std::array kArp{static_cast<std::uint8_t>(PacketInKind::ArpRequest)};
 
-void neighbour_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
+// Userdata of a neighbour solicitation, as layout.h states it.
+using Solicitation = std::array<std::uint8_t, 1 + 6>;
+[[nodiscard]] Solicitation solicitation_in(const policy::Attachment& attachment) {
+    Solicitation userdata{static_cast<std::uint8_t>(PacketInKind::NeighbourSolicitation)};
+    if (attachment.router) {
+        std::ranges::copy(attachment.router->mac.bytes, userdata.begin() + 1);
+    }
+    return userdata;
+}
+
+[[nodiscard]] std::uint32_t add_meter(const policy::PortView& port, FlowSet& out) {
     const std::uint32_t limit = port.arp_limit_pps.value_or(kDefaultArpLimitPps);
     const std::uint32_t meter = meter_id(MeterKind::Neighbour, port.ofport);
     out.meters.push_back({meter, limit, std::max(limit / kMeterBurstDivisor, 1U)});
+    return meter;
+}
 
-    constexpr std::array kArp{static_cast<std::uint8_t>(PacketInKind::ArpRequest)};
+}  // namespace
+
+void neighbour_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
+    const std::uint32_t meter = add_meter(port, out);
     StageFlow request(Table::Neighbour, priority::kNormal);
     request.match(Reg::Source, port.ofport);
     request->match_eth_type(wire::kArp)
@@ -70,18 +89,42 @@ void neighbour_port(const policy::PortView& port, std::uint64_t cookie, FlowSet&
             continue;
         }
         external(port, attachment, meter, cookie, out);
-        std::array<std::uint8_t, 1 + 6> solicitation{
-            static_cast<std::uint8_t>(PacketInKind::NeighbourSolicitation)};
-        if (attachment.router) {
-            std::ranges::copy(attachment.router->mac.bytes, solicitation.begin() + 1);
-        }
         StageFlow flow(Table::Neighbour, priority::kNormal);
         flow.match(Reg::Source, port.ofport).match_vlan_of(Reg::SourceVlan, port, attachment);
         flow->match_eth_type(wire::kIpv6)
             .match_ip_proto(wire::kIcmpv6)
             .match_icmp_type(wire::kNeighbourSolicitation)
-            .controller({kResponderControllerId, meter, solicitation});
+            .controller({kResponderControllerId, meter, solicitation_in(attachment)});
         flow.end(out, cookie);
+    }
+}
+
+void neighbour_vtep_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
+    const bool routed = std::ranges::any_of(port.attachments, [](const auto& attachment) {
+        return !attachment.router_addresses.empty();
+    });
+    if (!routed) {
+        return;
+    }
+    const std::uint32_t meter = add_meter(port, out);
+    for (const policy::Attachment& attachment : port.attachments) {
+        for (const IpAddress& address : attachment.router_addresses) {
+            StageFlow flow(Table::Router, priority::kHigh);
+            flow.match(Reg::Source, port.ofport).match_vlan_of(Reg::SourceVlan, port, attachment);
+            if (address.is_v4()) {
+                flow->match_eth_type(wire::kArp)
+                    .match_arp_op(wire::kArpRequest)
+                    .match_arp_tpa({address, 32})
+                    .controller({kResponderControllerId, meter, kArp});
+            } else {
+                flow->match_eth_type(wire::kIpv6)
+                    .match_ip_proto(wire::kIcmpv6)
+                    .match_icmp_type(wire::kNeighbourSolicitation)
+                    .match_nd_target({address, 128})
+                    .controller({kResponderControllerId, meter, solicitation_in(attachment)});
+            }
+            flow.end(out, cookie);
+        }
     }
 }
 

@@ -10,6 +10,9 @@
 namespace hnv::pipeline {
 
 // classify.cpp
+// The flows that what a port sends into one subnet meets, and nothing else.
+void classify_attachment(const policy::PortView& port, const policy::Attachment& attachment,
+                         std::uint64_t cookie, FlowSet& out);
 void classify_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 void classify_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, FlowSet& out);
 void classify_host(const policy::HostView& host, std::uint64_t cookie, FlowSet& out);
@@ -31,6 +34,8 @@ void drop_discovery(Table table, std::uint64_t cookie, FlowSet& out);
 
 // neighbour.cpp
 void neighbour_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
+// Of a port of hardware_vtep, in Table::Router: those for the distributed router alone.
+void neighbour_vtep_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 void neighbour_host(std::uint64_t cookie, FlowSet& out);
 
 // dhcp.cpp
@@ -115,6 +120,10 @@ void replicate_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, Fl
 void replicate_host(std::uint64_t cookie, FlowSet& out);
 
 // deliver.cpp
+// The flows that what a port is delivered of one subnet meets, and nothing else.
+void deliver_attachment(const policy::PortView& port, const policy::Attachment& attachment,
+                        std::uint64_t cookie, FlowSet& out);
+void deliver_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 void deliver_host(const policy::HostView& host, std::uint64_t cookie, FlowSet& out);
 
 // tunnel.cpp: Table::Tunnel and Table::Encapsulate
@@ -124,6 +133,8 @@ void towards(const policy::LocatorSpec& locator, StageFlow& flow);
 
 // icmp_error.cpp
 void icmp_error_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
+// Of a port of hardware_vtep: in the subnets that a router has.
+void icmp_error_vtep_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
 void icmp_error_host(std::uint64_t cookie, FlowSet& out);
 
 }  // namespace hnv::pipeline

@@ -1,6 +1,6 @@
-// A port of hardware_vtep: whoever is behind it speaks with any address, ARP is a frame like all,
-// and its access control lists (vtep(5), ACL) judge each packet for itself in the tables in which
-// the firewall of the other ports begins.
+// A port of hardware_vtep: whoever is behind it speaks with any address, ARP is a frame like all
+// unless it asks for the distributed router (neighbour.cpp), and its access control lists (vtep(5),
+// ACL) judge each packet for itself in the tables in which the firewall of the other ports begins.
 //
 //   Guard ─▶ Storm ─▶ … ─▶ FirewallOutTrack: "ingress" entries ─▶ Insertion
 //                          FirewallInTrack:  "egress" entries  ─▶ Snat

@@ -34,6 +34,8 @@ SourceTableName name_of(SourceTable table) {
             return {"hardware_vtep", "Physical_Port"};
         case SourceTable::VtepLogicalSwitch:
             return {"hardware_vtep", "Logical_Switch"};
+        case SourceTable::VtepLogicalRouter:
+            return {"hardware_vtep", "Logical_Router"};
         case SourceTable::VtepUcastMacsRemote:
             return {"hardware_vtep", "Ucast_Macs_Remote"};
         case SourceTable::VtepMcastMacsRemote:
@@ -64,6 +66,8 @@ SourceTable vtep_twin(SourceTable table) {
             return SourceTable::VtepPhysicalPort;
         case SourceTable::MsVtepLogicalSwitch:
             return SourceTable::VtepLogicalSwitch;
+        case SourceTable::MsVtepLogicalRouter:
+            return SourceTable::VtepLogicalRouter;
         case SourceTable::MsVtepUcastMacsRemote:
             return SourceTable::VtepUcastMacsRemote;
         case SourceTable::MsVtepMcastMacsRemote:

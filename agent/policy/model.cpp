@@ -58,6 +58,7 @@ void Model::remove(const RowRef& row) {
             remove_subnet(row.uuid);
             break;
         case SourceTable::MsVtepLogicalRouter:
+        case SourceTable::VtepLogicalRouter:
             remove_router(row.uuid);
             break;
         case SourceTable::MsVtepPhysicalLocator:
@@ -229,7 +230,7 @@ std::optional<RowRef> Model::row_of(const ObjectId& id) const {
         const auto router = routers_by_number_.find(id.owner);
         return router == routers_by_number_.end()
                    ? std::nullopt
-                   : std::optional(RowRef{SourceTable::MsVtepLogicalRouter, router->second});
+                   : std::optional(ref(SourceTable::MsVtepLogicalRouter, router->second));
     }
     const auto subnet = subnets_by_number_.find(id.owner);
     if (id.kind == ObjectKind::Host || subnet == subnets_by_number_.end()) {

@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "policy/bindings.h"
 #include "policy/faults.h"
 #include "policy/leases.h"
 #include "policy/neighbours.h"
@@ -212,6 +213,10 @@ class Model {
     void for_each_nat_port(const std::function<void(const PortView&)>& visit) const;
     // A port's rules in force, by layer, direction, priority and id.
     [[nodiscard]] std::vector<RuleSpec> rules_in_force(const std::string& port) const;
+    // Of the distributed router; nullopt: hardware_vtep has no logical router.
+    [[nodiscard]] std::optional<MacAddress> vtep_router_mac() const;
+    // What the rows of Physical_Port in force bind, in no order.
+    void for_each_binding(const std::function<void(const BindingStatus&)>& visit) const;
     // Ports whose status changed since the last call, by name.
     [[nodiscard]] std::vector<PortStatus> take_port_changes();
     // nullopt: it is not learned.
@@ -329,6 +334,7 @@ class Model {
                                                     const SubnetRecord& subnet,
                                                     Attachment& attachment);
     [[nodiscard]] std::optional<Attachment::Router> gateways_of(const SubnetRecord& subnet) const;
+    [[nodiscard]] static std::vector<IpAddress> router_addresses_of(const SubnetRecord& subnet);
     void report_port(const PortRecord& port, FaultKey key, const std::string& what,
                      const std::string& reason);
     void check_port_rows(const PortRecord& port);

@@ -184,6 +184,14 @@ std::optional<Attachment::Router> Model::gateways_of(const SubnetRecord& subnet)
     return router;
 }
 
+std::vector<IpAddress> Model::router_addresses_of(const SubnetRecord& subnet) {
+    std::set<IpAddress> addresses = subnet.gateways;
+    if (subnet.link_local) {
+        addresses.insert(*subnet.link_local);
+    }
+    return {addresses.begin(), addresses.end()};
+}
+
 // The subnets that the port is in, those with an address into `view`, and what keeps it out of the
 // others.
 Model::Trouble Model::attach(const PortRecord& port, PortView& view,
@@ -211,6 +219,9 @@ Model::Trouble Model::attach(const PortRecord& port, PortView& view,
         bindings.push_back({vlan, attachment.vsid, attachment.cas, subnet->row});
         attachment.acl = acl_of(port, vlan);
         attachment.flood = view.vtep ? flood_of(*subnet) : Flood::Nowhere;
+        if (view.vtep) {
+            attachment.router_addresses = router_addresses_of(*subnet);
+        }
         if (reason.empty()) {
             view.attachments.push_back(std::move(attachment));
         } else {
@@ -356,6 +367,27 @@ void Model::resolve_ports() {
         resolve_port(*port);
     }
     check_adapter_addresses();
+}
+
+void Model::for_each_binding(const std::function<void(const BindingStatus&)>& visit) const {
+    for (const auto& [name, port] : ports_) {
+        const PortSpec* const spec = port->specs.spec();
+        if (spec == nullptr) {
+            continue;
+        }
+        const PortView* const view = port->view && port->view->active ? &*port->view : nullptr;
+        for (const auto& [vlan, subnet] : spec->vlan_bindings) {
+            BindingStatus binding{{ref(SourceTable::MsVtepPhysicalPort, *port->specs.row()), vlan},
+                                  subnet};
+            for (std::size_t i = 0; view != nullptr && i < view->attachments.size(); ++i) {
+                if (view->attachments[i].vlan == vlan) {
+                    binding.port = view;
+                    binding.attachment = &view->attachments[i];
+                }
+            }
+            visit(binding);
+        }
+    }
 }
 
 std::optional<PortView> Model::port(const ObjectId& id) const {

@@ -22,7 +22,7 @@ void Model::put(const Uuid& row, RouterSpec spec) {
             }
         }
         // Raised again by check_router() if it still binds a subnet of another router.
-        faults_.set({SourceTable::MsVtepLogicalRouter, row}, FaultKey::SubnetTwoRouters,
+        faults_.set(ref(SourceTable::MsVtepLogicalRouter, row), FaultKey::SubnetTwoRouters,
                     std::nullopt);
     }
     for (auto& [subnet_row, prefixes] : wanted) {
@@ -61,7 +61,8 @@ void Model::remove_router(const Uuid& row) {
     }
     touch(ObjectKind::Router, known->second.number);
     routers_by_number_.erase(known->second.number);
-    faults_.set({SourceTable::MsVtepLogicalRouter, row}, FaultKey::SubnetTwoRouters, std::nullopt);
+    faults_.set(ref(SourceTable::MsVtepLogicalRouter, row), FaultKey::SubnetTwoRouters,
+                std::nullopt);
     routers_.erase(known);
 }
 
@@ -103,17 +104,21 @@ void Model::check_router(const Uuid& row) {
                       " already belongs to another Logical_Router; take it out of one of them";
         }
     }
-    faults_.set({SourceTable::MsVtepLogicalRouter, row}, FaultKey::SubnetTwoRouters, message);
-    faults_.set({SourceTable::MsVtepLogicalRouter, row}, FaultKey::SubnetVlan, vlan);
+    faults_.set(ref(SourceTable::MsVtepLogicalRouter, row), FaultKey::SubnetTwoRouters, message);
+    faults_.set(ref(SourceTable::MsVtepLogicalRouter, row), FaultKey::SubnetVlan, vlan);
 }
 
 // The router that the subnet belongs to; null when nothing routes it. A router that is switched off
-// keeps its subnets, and leaves them unrouted.
+// keeps its subnets, and leaves them unrouted. Both are rows of one database: what a client gave
+// the UUID of a row of the other is not that row.
 const RouterRecord* Model::router_of(const SubnetRecord& subnet) const {
     const auto row = subnet.bindings.row();
     const bool may_be_routed = subnet.in_force && !subnet.spec->vlan;
     const auto router = row && may_be_routed ? routers_.find(*row) : routers_.end();
-    return router != routers_.end() && router->second.spec.enabled ? &router->second : nullptr;
+    return router != routers_.end() && router->second.spec.enabled &&
+                   vtep_rows_.contains(subnet.row) == vtep_rows_.contains(*row)
+               ? &router->second
+               : nullptr;
 }
 
 // Its subnets in force, each once.
@@ -222,12 +227,18 @@ void Model::check_routes(RouterRecord& router) {
         }
         return problem;
     };
-    faults_.set({SourceTable::MsVtepLogicalRouter, router.row}, FaultKey::NextHopUnmapped,
+    faults_.set(ref(SourceTable::MsVtepLogicalRouter, router.row), FaultKey::NextHopUnmapped,
                 router.spec.enabled ? unresolved(router.spec.static_routes) : std::nullopt);
     for (const SubnetRecord* subnet : subnets_of(router)) {
         faults_.set(ref(SourceTable::MsVtepLogicalSwitch, subnet->row), FaultKey::NextHopUnmapped,
                     unresolved(subnet->spec->static_routes));
     }
+}
+
+std::optional<MacAddress> Model::vtep_router_mac() const {
+    const bool any = std::ranges::any_of(
+        routers_, [this](const auto& each) { return vtep_rows_.contains(each.first); });
+    return any ? std::optional(router_mac_) : std::nullopt;
 }
 
 std::optional<RouterView> Model::router(const ObjectId& id) const {

@@ -105,6 +105,9 @@ struct Attachment {
     std::optional<Router> router{};   // nullopt: nothing routes the subnet.
     bool bridged = false;             // The subnet is a VLAN, where others answer ARP and ND too.
     std::vector<AclEntrySpec> acl{};  // Of a port of hardware_vtep, in the order of matching.
+    // Of such a port: all addresses that the router has in the subnet, its link-local one too;
+    // ascending.
+    std::vector<IpAddress> router_addresses{};
     // Of a gateway port, ascending by their customer addresses; those of a pair after those of a
     // pool.
     std::vector<Translation> translations{};

@@ -34,6 +34,7 @@ enum class SourceTable : std::uint8_t {
     HostPortSettings,
     VtepPhysicalPort,
     VtepLogicalSwitch,
+    VtepLogicalRouter,
     VtepUcastMacsRemote,
     VtepMcastMacsRemote,
     VtepPhysicalLocatorSet,
@@ -180,6 +181,8 @@ inline constexpr std::uint32_t kMaxOfServerClient = 100'000;  // Monitors, waits
 inline constexpr std::uint64_t kMinServerMessageBytes = std::uint64_t{1} << 20;
 inline constexpr std::uint64_t kMaxServerMessageBytes = std::uint64_t{16} << 30;
 inline constexpr std::uint64_t kMinServerBacklogBytes = std::uint64_t{4} << 10;
+inline constexpr std::uint32_t kDefaultStatsIntervalSeconds = 10;
+inline constexpr std::uint32_t kMaxStatsIntervalSeconds = 86'400;
 struct HostSettingsSpec {
     std::optional<std::uint32_t> audit_limit_pps{};  // Packets a second, 1 at least.
     std::optional<std::uint64_t> audit_log_max_bytes{};
@@ -193,6 +196,7 @@ struct HostSettingsSpec {
     std::optional<std::uint64_t> server_max_backlog_bytes{};
     std::optional<std::uint32_t> mac_aging_seconds{};
     std::optional<std::uint32_t> learned_macs_limit{};  // Of all ports together.
+    std::optional<std::uint32_t> stats_interval_seconds{};  // 0: never.
     bool operator==(const HostSettingsSpec&) const = default;
 };
 

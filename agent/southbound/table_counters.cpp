@@ -11,7 +11,16 @@ TableCounters::TableCounters(std::string target, std::string name)
     : target_(std::move(target)), name_(std::move(name)) {}
 
 void TableCounters::ask(std::vector<pipeline::Table> tables, Reply reply) {
-    questions_.push_back({std::move(tables), std::move(reply)});
+    std::vector<ovs::FlowFilter> filters;
+    filters.reserve(tables.size());
+    for (const pipeline::Table table : tables) {
+        filters.push_back({.table = static_cast<std::uint8_t>(table)});
+    }
+    ask_flows(std::move(filters), std::move(reply));
+}
+
+void TableCounters::ask_flows(std::vector<ovs::FlowFilter> filters, Reply reply) {
+    questions_.push_back({std::move(filters), std::move(reply)});
 }
 
 void TableCounters::begin() {
@@ -31,11 +40,10 @@ void TableCounters::begin() {
 void TableCounters::send_requests() {
     flows_.clear();
     const Question& question = questions_.front();
-    outstanding_ = question.tables.size();
+    outstanding_ = question.filters.size();
     std::uint32_t xid = 1;
-    for (const pipeline::Table table : question.tables) {
-        connection_->send(
-            ovs::encode_flows_request({.table = static_cast<std::uint8_t>(table)}, xid++));
+    for (const ovs::FlowFilter& filter : question.filters) {
+        connection_->send(ovs::encode_flows_request(filter, xid++));
     }
 }
 
@@ -43,7 +51,7 @@ void TableCounters::run() {
     if (questions_.empty()) {
         return;
     }
-    if (questions_.front().tables.empty()) {
+    if (questions_.front().filters.empty()) {
         return finish(std::vector<ovs::FlowRecord>{});
     }
     begin();

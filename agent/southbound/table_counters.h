@@ -41,6 +41,8 @@ class TableCounters {
     // ask again. An error: the switch refuses, or it has not answered within kPatienceMsec. To ask
     // for no table is to be answered with no flow.
     void ask(std::vector<pipeline::Table> tables, Reply reply);
+    // The same, of the flows that one of the filters takes: once for each filter that does.
+    void ask_flows(std::vector<ovs::FlowFilter> filters, Reply reply);
 
     // Questions that wait for their reply.
     [[nodiscard]] std::size_t waiting() const { return questions_.size(); }
@@ -50,7 +52,7 @@ class TableCounters {
 
   private:
     struct Question {
-        std::vector<pipeline::Table> tables;
+        std::vector<ovs::FlowFilter> filters;
         Reply reply;
     };
 
@@ -65,7 +67,7 @@ class TableCounters {
     std::optional<ovs::OpenFlowConnection> connection_;
     std::optional<std::uint64_t> generation_;  // Of the connection that the requests were sent on.
     std::int64_t deadline_ = 0;                // now_msec()
-    std::size_t outstanding_ = 0;              // Tables whose last reply has not come.
+    std::size_t outstanding_ = 0;              // Filters whose last reply has not come.
     std::vector<ovs::FlowRecord> flows_;       // Of the first question, so far.
 };
 

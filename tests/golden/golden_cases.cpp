@@ -327,6 +327,25 @@ FlowSet subnet_vtep_here() { return subnet_vtep(policy::Flood::Here); }
 
 FlowSet subnet_vtep_everywhere() { return subnet_vtep(policy::Flood::Everywhere); }
 
+// Such a port in two subnets of a logical router, and in one without.
+FlowSet port_vtep_routed() {
+    PortView port;
+    port.name = "baremetal";
+    port.ofport = 5;
+    port.vtep = true;
+    port.active = true;
+    const policy::Attachment::Router router{policy::Model::kDefaultRouterMac, ip("10.1.1.1"),
+                                            ip("2001:db8::1")};
+    port.attachments = {
+        {.vlan = 0, .vsid = 5, .network = 5, .mac = mac(kSqlMac), .cas = {}, .router = router},
+        {.vlan = 10, .vsid = 6, .network = 5, .mac = {}, .cas = {}, .router = router},
+        {.vlan = 20, .vsid = 7, .network = 7, .mac = {}, .cas = {}}};
+    port.attachments[0].router_addresses = {ip("10.1.1.1"), ip("10.1.9.7"), ip("2001:db8::1"),
+                                            ip("fe80::215:5dff:feff:fffe")};
+    port.attachments[1].router_addresses = {ip("10.1.2.1")};
+    return compile(port);
+}
+
 FlowSet peer_vtep() {
     return compile(policy::PeerView{.network = 5, .pa = ip("192.168.2.20"), .vtep = true});
 }
@@ -530,6 +549,7 @@ const std::vector<GoldenCase>& golden_cases() {
         {"learned_without_address", learned_without_address},
         {"subnet_vtep_here", subnet_vtep_here},
         {"subnet_vtep_everywhere", subnet_vtep_everywhere},
+        {"port_vtep_routed", port_vtep_routed},
         {"peer_vtep", peer_vtep},
         {"port_gateway", port_gateway},
         {"port_trunk_gateway", port_trunk_gateway},

@@ -230,6 +230,50 @@ TEST_F(HardwareVtepReaderTest, AListForAVlanThatIsNotBoundIsAFaultOfThePort) {
     EXPECT_THAT(words("Physical_Port", "port_fault_status"), ElementsAre("invalid_ACL_binding"));
 }
 
+TEST_F(HardwareVtepReaderTest, ARouterRoutesWithoutBeingSwitchedOnAndItsPortsKnowItsAddresses) {
+    bind("",
+         {insert("Logical_Router",
+                 R"("name":"lr","switch_binding":["map",[["10.1.1.0/24",["named-uuid","ls"]],)"
+                 R"(["10.1.9.7/24",["named-uuid","ls"]],["fd01::1/64",["named-uuid","ls"]]]])")});
+    EXPECT_THAT(fault_keys(), IsEmpty());
+    const auto view = policy_->port_view("p1");
+    ASSERT_TRUE(view && view->attachments.size() == 1);
+    const policy::Attachment& attachment = view->attachments[0];
+    ASSERT_TRUE(attachment.router);
+    EXPECT_EQ(attachment.router->mac, policy::Model::kDefaultRouterMac);
+    EXPECT_THAT(attachment.router_addresses,
+                testing::UnorderedElementsAre(
+                    test::ip("10.1.1.1"), test::ip("10.1.9.7"), test::ip("fd01::1"),
+                    link_local_of(policy::Model::kDefaultRouterMac)));
+    EXPECT_TRUE(policy_->subnet_view(5)->router);
+    hardware({erase("Logical_Router")});
+    EXPECT_THAT(policy_->port_view("p1")->attachments[0].router_addresses, IsEmpty());
+    EXPECT_FALSE(policy_->subnet_view(5)->router);
+}
+
+TEST_F(HardwareVtepReaderTest, WhatIsWrongWithARouterIsToldInItsColumn) {
+    bind("", {insert("ACL_entry", R"("sequence":1,"direction":"ingress","action":"deny")", "entry"),
+              insert("ACL", R"("acl_name":"web","acl_entries":["named-uuid","entry"])", "acl"),
+              insert("Logical_Router",
+                     R"("name":"lr","switch_binding":["map",[["10.1.1",["named-uuid","ls"]]]],)"
+                     R"("acl_binding":["map",[["10.1.1.1",["named-uuid","acl"]]]],)"
+                     R"("static_routes":["map",[["0.0.0.0/0","10.1.1.9"]]])")});
+    EXPECT_THAT(fault(FaultKey::RouterKey), HasSubstr("10.1.1"));
+    EXPECT_THAT(fault(FaultKey::AclBinding), HasSubstr("10.1.1.1"));
+    EXPECT_THAT(fault(FaultKey::NextHopUnmapped), HasSubstr("10.1.1.9"));
+    VtepFaultWriter writer(*server_);
+    writer.write(policy_->faults);
+    run();
+    EXPECT_THAT(words("Logical_Router", "LR_fault_status"),
+                ElementsAre("invalid_ACL_binding", "unspecified_fault"));
+    hardware({update("Logical_Router", R"("switch_binding":["map",[]],"acl_binding":["map",[]],)"
+                                       R"("static_routes":["map",[]])")});
+    EXPECT_THAT(fault_keys(), IsEmpty());
+    writer.write(policy_->faults);
+    run();
+    EXPECT_THAT(words("Logical_Router", "LR_fault_status"), IsEmpty());
+}
+
 TEST_F(HardwareVtepReaderTest, EntriesAreInTheOrderOfTheirNumbersAndFollowTheirRows) {
     const auto numbered = [](int sequence, const char* action, int protocol) {
         return insert("ACL_entry",

@@ -54,6 +54,21 @@ TEST_F(ModelRouters, ANetworkIsKnownByTheLowestVsidOfItsSubnets) {
     EXPECT_EQ(routers()[0].connected.size(), 2U);
 }
 
+TEST_F(ModelRouters, ARouterOfOneDatabaseHasNoSubnetOfTheOther) {
+    model.note_vtep(test::uuid(7));
+    subnet(7, 42);
+    router(2, {{"10.1.7.0/24", 7}});
+    commit();
+    EXPECT_FALSE(subnet_view(42)->router);
+    EXPECT_EQ(routers().size(), 1U);
+    model.note_vtep(test::uuid(8));
+    router(8, {{"10.1.8.0/24", 2}, {"10.1.7.0/24", 7}});
+    remove(kRouter, 2);
+    commit();
+    EXPECT_EQ(subnet_view(42)->router->network, 42U);
+    EXPECT_EQ(subnet_view(5001)->router->network, 5001U);
+}
+
 TEST_F(ModelRouters, TwoNetworksWithTheSameAddressesAreTwo) {
     subnet(3, 6001);
     router(2, {{"10.1.1.0/24", 3}});

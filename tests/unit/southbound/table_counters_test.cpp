@@ -57,6 +57,28 @@ TEST_F(TableCountersTest, TellsAllFlowsOfTheTablesThatAreAskedForAndNoOthers) {
     EXPECT_EQ((*one)->front().flow.table, static_cast<std::uint8_t>(Table::Deliver));
 }
 
+TEST_F(TableCountersTest, TellsTheFlowsOfOneOwnerInATable) {
+    const auto program_for = [this](std::uint64_t cookie, std::uint32_t vsid) {
+        StageFlow flow(Table::Local, pipeline::priority::kNormal);
+        flow.match(pipeline::Reg::Vsid, vsid);
+        flow.drop(desired_[{policy::ObjectKind::Subnet, 1, 0}], cookie);
+    };
+    program_for(7, 1);
+    program_for(8, 2);
+    program(Table::Mapping, 3);
+    ASSERT_TRUE(confirm_all());
+
+    TableCounters counters(management(), "counters");
+    Answer one;
+    counters.ask_flows({{.table = static_cast<std::uint8_t>(Table::Local), .cookie = 8},
+                        {.table = static_cast<std::uint8_t>(Table::Mapping), .cookie = 8}},
+                       into(one));
+    ASSERT_TRUE(test::run_until(counters, [&] { return counters.waiting() == 0; }));
+    ASSERT_TRUE(one && *one);
+    ASSERT_EQ((*one)->size(), 1U);
+    EXPECT_EQ((*one)->front().flow.cookie, 8U);
+}
+
 TEST_F(TableCountersTest, CountsPackets) {
     const policy::ObjectId id{policy::ObjectKind::Host, 0, 0};
     StageFlow(Table::Classify, pipeline::priority::kMiss).drop(desired_[id], 0);

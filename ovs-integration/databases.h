@@ -1,33 +1,19 @@
 // What the agent reads of the databases that it serves, and writes into them.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "ovs-integration/row.h"
+#include "ovs-integration/server_limits.h"
 
 namespace hnv::ovs {
 
 struct DatabaseInfo {
     std::string name;
     std::string version;
-};
-
-// What ServerLimits (ovsdb_server.h) cost, since the start; but `clients` are those of this moment.
-struct ServerCounters {
-    std::uint64_t clients = 0;
-    std::uint64_t clients_refused = 0;
-    std::uint64_t clients_stalled = 0;  // Disconnected, since they took nothing.
-    std::uint64_t untrusted = 0;        // TLS connections that ended without a certificate.
-    std::uint64_t messages_refused = 0;
-    std::uint64_t monitors_refused = 0;
-    std::uint64_t waits_refused = 0;
-    std::uint64_t locks_refused = 0;
-    std::uint64_t permissions_refused = 0;
-    bool operator==(const ServerCounters&) const = default;
 };
 
 class Databases {

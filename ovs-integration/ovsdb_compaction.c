@@ -289,6 +289,19 @@ static char* start_child(struct hnv_compaction* c) {
     return c->child < 0 ? xasprintf("no second process (%s)", ovs_strerror(errno)) : NULL;
 }
 
+// Has the storage take the new file, or, after a failure, plan the next attempt.
+static char* hand_over(struct hnv_compaction* c) {
+    ready.log = c->error ? NULL : c->log;
+    ready.error = c->error;
+    if (!c->error) {
+        c->log = NULL;  // ovsdb_log_replace_commit() takes it, whatever comes of it.
+    }
+    struct ovsdb_error* error = ovsdb_storage_store_snapshot(c->db->storage, NULL, NULL, 0);
+    ready.log = NULL;
+    ready.error = NULL;
+    return error ? ovsdb_error_to_string_free(error) : NULL;
+}
+
 char* hnv_compaction_start(struct ovsdb* db, const char* file,
                            struct hnv_compaction** compactionp) {
     struct hnv_compaction* c = xzalloc(sizeof *c);
@@ -304,6 +317,8 @@ char* hnv_compaction_start(struct ovsdb* db, const char* file,
     }
     if (error) {
         unlink(c->temporary);
+        c->error = error;
+        error = hand_over(c);
         destroy(c);
         *compactionp = NULL;
         return error;
@@ -336,19 +351,6 @@ static char* finish(struct hnv_compaction* c, const char* file) {
     json_object_put(mark, "_date", json_integer_create(time_wall_msec()));
     struct ovsdb_error* written = ovsdb_log_write_and_free(c->log, mark);
     return written ? ovsdb_error_to_string_free(written) : NULL;
-}
-
-// Has the storage take the new file, or, after a failure, plan the next attempt.
-static char* hand_over(struct hnv_compaction* c) {
-    ready.log = c->error ? NULL : c->log;
-    ready.error = c->error;
-    if (!c->error) {
-        c->log = NULL;  // ovsdb_log_replace_commit() takes it, whatever comes of it.
-    }
-    struct ovsdb_error* error = ovsdb_storage_store_snapshot(c->db->storage, NULL, NULL, 0);
-    ready.log = NULL;
-    ready.error = NULL;
-    return error ? ovsdb_error_to_string_free(error) : NULL;
 }
 
 bool hnv_compaction_run(struct hnv_compaction* c, char** errorp) {

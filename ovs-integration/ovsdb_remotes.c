@@ -239,8 +239,8 @@ static void remove_changed(struct hnv_ovsdb_server* server, const struct shash* 
         ovsdb_jsonrpc_server_set_remotes(server->rpc, &unchanged);
     }
     shash_destroy(&unchanged);
-    shash_destroy_free_data(&server->rights);
     shash_swap(&server->rights, &rights);
+    shash_destroy_free_data(&rights);
 }
 
 static void destroy_plan(struct plan* plan) {

@@ -22,6 +22,7 @@
 #include "ovs-integration/databases.h"
 #include "ovs-integration/result.h"
 #include "ovs-integration/row.h"
+#include "ovs-integration/server_limits.h"
 #include "ovs-integration/uuid.h"
 
 namespace hnv::ovs {
@@ -58,17 +59,6 @@ struct TlsFiles {
     std::string private_key;
     std::string certificate;
     std::string ca_certificate;
-};
-
-// What clients may take; ovsdb_limits.c tells what becomes of one that wants more.
-struct ServerLimits {
-    std::uint64_t clients = 512;  // At once; the Unix socket has 16 places besides.
-    std::uint64_t message_bytes = std::uint64_t{256} << 20;
-    std::uint64_t monitors = 64;  // Of a client; so are the next three.
-    std::uint64_t waits = 256;    // Transactions that wait.
-    std::uint64_t locks = 64;
-    std::uint64_t backlog_bytes = std::uint64_t{1} << 20;  // That it leaves where it is.
-    bool operator==(const ServerLimits&) const = default;
 };
 
 class OvsdbServer final : public Databases {

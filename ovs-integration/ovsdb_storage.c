@@ -9,6 +9,7 @@
 // noticed, said once, and tried again until there is an end of it.
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/uuid.h"
@@ -31,7 +32,7 @@
 
 VLOG_DEFINE_THIS_MODULE(hnv_ovsdb_storage);
 
-// After a failed write: how long until the next try that no client asked for.
+// After a failure: how long until the next try that no client asked for.
 #define PROBE_MSEC 2000
 
 struct ovsdb_write* __real_ovsdb_storage_write(struct ovsdb_storage*, const struct json*,
@@ -47,7 +48,8 @@ struct file {
     struct ovsdb* db;
     struct hnv_compaction* compaction;  // NULL: none under way.
     char* problem;                      // Why the last write failed; NULL: it went well.
-    long long next_probe;               // Monotonic, ms.
+    long long next_probe;               // When to try again, monotonic, ms.
+    bool has_refused;                   // It has a transaction that was refused: to be rewritten.
 };
 static struct ovs_list files = OVS_LIST_INITIALIZER(&files);
 
@@ -352,13 +354,22 @@ static void note_write(struct file* file, const struct ovsdb_error* error) {
     free(reason);
 }
 
+static off_t size_of(const struct file* file) {
+    struct stat status;
+    return stat(file->name, &status) ? 0 : status.st_size;
+}
+
 struct ovsdb_write* __wrap_ovsdb_storage_write(struct ovsdb_storage* storage,
                                                const struct json* data, const struct uuid* prereq,
                                                struct uuid* result, bool durable) {
-    struct ovsdb_write* write = __real_ovsdb_storage_write(storage, data, prereq, result, durable);
     struct file* file = find_file(storage);
+    const off_t before = file && durable ? size_of(file) : 0;
+    struct ovsdb_write* write = __real_ovsdb_storage_write(storage, data, prereq, result, durable);
     if (file && ovsdb_write_is_complete(write)) {
-        note_write(file, ovsdb_write_get_error(write));
+        const struct ovsdb_error* error = ovsdb_write_get_error(write);
+        note_write(file, error);
+        // Written, but the disk would not confirm it: libovsdb refuses it and leaves the record.
+        file->has_refused |= error && durable && size_of(file) > before;
     }
     return write;
 }
@@ -386,22 +397,31 @@ bool hnv_ovsdb_compacting(const struct ovsdb* db) {
     return file && file->compaction;
 }
 
+static char* run_compaction(struct file* file) {
+    char* error;
+    if (hnv_compaction_run(file->compaction, &error)) {
+        file->compaction = NULL;
+        file->has_refused &= error != NULL;
+    }
+    return error;
+}
+
 static void run_file(struct file* file) {
+    const bool due = time_msec() >= file->next_probe;
     char* error = NULL;
     if (file->compaction) {
-        if (hnv_compaction_run(file->compaction, &error)) {
-            file->compaction = NULL;
-        }
+        error = run_compaction(file);
     } else if (file->problem) {
-        if (time_msec() >= file->next_probe) {
+        if (due) {
             probe(file);
         }
-    } else if (ovsdb_storage_should_snapshot(file->db->storage)) {
+    } else if ((file->has_refused && due) || ovsdb_storage_should_snapshot(file->db->storage)) {
         error = hnv_ovsdb_compact(file->db);
     }
     if (error) {
         VLOG_WARN("%s: compaction failed, the file goes on as it is: %s", file->name, error);
         free(error);
+        file->next_probe = time_msec() + PROBE_MSEC;
     }
 }
 
@@ -421,7 +441,7 @@ void hnv_ovsdb_wait(struct ovsdb* db) {
     const struct file* file = find_file(db->storage);
     if (file && file->compaction) {
         hnv_compaction_wait(file->compaction);
-    } else if (file && file->problem) {
+    } else if (file && (file->problem || file->has_refused)) {
         poll_timer_wait_until(file->next_probe);
     }
 }

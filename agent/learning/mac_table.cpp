@@ -75,7 +75,7 @@ bool MacTable::take(const policy::Sighting& sighting, std::int64_t now) {
         case Standing::Here: {
             Entry& entry = entries_[status.id];
             entry.silent = 0;  // ARP is traffic, too.
-            if (!status.news || now < entry.address_due) {
+            if (!status.news || (status.replaces && now < entry.address_due)) {
                 return false;
             }
             entry.address_due = now + kAddressMsec;

@@ -39,8 +39,8 @@ class MacTable {
     static constexpr unsigned kMaxMoves = 5;
     static constexpr std::int64_t kMoveWindowMsec = 10'000;
     static constexpr std::int64_t kHoldMsec = 30'000;
-    // A MAC's address changes no more often than this.
-    static constexpr std::int64_t kAddressMsec = 1000;
+    // A MAC's address changes no more often than this: a station may speak for several.
+    static constexpr std::int64_t kAddressMsec = 10'000;
 
     // `target`: the bridge's management socket.
     MacTable(policy::Model& model, policy::Faults& faults, std::string target);

@@ -214,8 +214,8 @@ void VtepTunnels::plan() {
     }
     std::vector<Asked> all = asked();
     // Should there be too many, those that run go on.
-    std::ranges::stable_partition(all,
-                                  [&](const Asked& each) { return before.contains(each.remote); });
+    std::stable_partition(all.begin(), all.end(),
+                          [&](const Asked& each) { return before.contains(each.remote); });
     std::map<IpAddress, policy::BfdSession> chosen;
     for (Asked& each : all) {
         if (!chosen.contains(each.remote) && chosen.size() >= policy::kMaxBfdSessions) {
@@ -385,8 +385,8 @@ void VtepTunnels::write_tunnels() {
     });
     const Pairs known = pairs();
     Operations operations;
-    if (auto rows = surplus(used, known); !rows.empty()) {
-        operations.remove_from_set("Physical_Switch", *physical_switch, "tunnels", std::move(rows));
+    if (const auto rows = surplus(used, known); !rows.empty()) {
+        operations.remove_from_set("Physical_Switch", *physical_switch, "tunnels", rows);
     }
     const auto local = own_address(true);
     std::vector<Json::Value> made;
@@ -407,7 +407,7 @@ void VtepTunnels::write_tunnels() {
         made.push_back(json_uuid(uuid));
     }
     if (!made.empty()) {
-        operations.add_to_set("Physical_Switch", *physical_switch, "tunnels", std::move(made));
+        operations.add_to_set("Physical_Switch", *physical_switch, "tunnels", made);
     }
     if (!operations.empty()) {
         operations.commit(server_, kHardwareVtep, "tunnels");

@@ -69,7 +69,8 @@ struct SightingStatus {
     };
     Standing standing{};
     ObjectId id{};                // ObjectKind::Learned.
-    bool news = false;            // Here: the address is not the one that was known.
+    bool news = false;            // Here: the address is not the one that was known …
+    bool replaces = false;        // … and there was one.
     std::size_t of_port = 0;      // MACs learned of the port.
     std::size_t limit = 0;        // How many it may have.
     std::string port{};           // Its name.

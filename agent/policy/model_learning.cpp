@@ -64,9 +64,11 @@ SightingStatus Model::look_at(const Sighting& sighting) const {
         status.standing = Standing::Elsewhere;
     } else {
         status.standing = Standing::Here;
-        status.news =
-            sighting.address &&
-            sighting.address != (sighting.address->is_v4() ? known->second.v4 : known->second.v6);
+        if (sighting.address) {
+            const auto& before = sighting.address->is_v4() ? known->second.v4 : known->second.v6;
+            status.news = before != sighting.address;
+            status.replaces = status.news && before;
+        }
     }
     return status;
 }

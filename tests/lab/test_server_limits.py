@@ -138,6 +138,51 @@ class Caps(ServerTestCase):
         told = {peer.next_update()["params"][0] for _ in range(3)}
         self.assertEqual(told, {"one", "three", "four"})
 
+    def fill_with_monitors(self, peer):
+        for name in ("one", "two", "three"):
+            peer.result("monitor", "ms_firewall", name, {"FW_Global": []})
+        self.assertTrue(peer.ask("monitor", "ms_firewall", "four", {"FW_Global": []})["error"])
+
+    def test_monitors_that_a_conversion_cancelled_are_not_counted(self):
+        peer = self.local()
+        peer.result("set_db_change_aware", True)
+        self.fill_with_monitors(peer)
+        other = self.local()
+        other.result("convert", "ms_firewall", other.result("get_schema", "ms_firewall"))
+        told = [peer.next_update()["method"] for _ in range(3)]
+        self.assertEqual(told, ["monitor_canceled"] * 3)
+        self.fill_with_monitors(peer)
+
+    def test_a_dialled_client_begins_anew_with_each_connection(self):
+        with netns.open_socket(self.host.namespace) as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            listener.settimeout(10)
+            self.agent.transact(
+                "hnv_host",
+                {"op": "insert", "table": "Connection", "uuid-name": "c", "row": {
+                    "target": f"tcp:127.0.0.1:{listener.getsockname()[1]}", "max_backoff": 1000}},
+                {"op": "update", "table": "Host", "where": [],
+                 "row": {"connections": ["named-uuid", "c"]}})
+            self.addCleanup(self.agent.transact, "hnv_host", {
+                "op": "update", "table": "Host", "where": [],
+                "row": {"connections": ["set", []]}})
+            for _ in range(2):
+                with Peer(listener.accept()[0]) as controller:
+                    self.fill_with_monitors(controller)
+                    for name in ("one", "two"):
+                        controller.result("lock", name)
+                    self.assertTrue(controller.ask("lock", "three")["error"])
+                    controller.send("transact", ["ms_vtep", NEVER])
+            # Too much of it is no reason not to dial it again.
+            with Peer(listener.accept()[0]) as controller:
+                with self.assertRaises(Closed):
+                    controller.send_text('{"id":1,"method":"echo","params":["')
+                    for _ in range(100):
+                        controller.send_text("a" * MIB)
+            with Peer(listener.accept()[0]) as controller:
+                self.fill_with_monitors(controller)
+
     def test_waiting_transactions_of_a_client_are_bounded(self):
         peer = self.local()
         first = peer.send("transact", ["ms_vtep", NEVER])

@@ -331,6 +331,17 @@ class VtepLearning(testing.LabTestCase):
         self.eventually(lambda: self.ports("host1").get(self.alpha.mac) == ("alpha", 0),
                         "it is remembered again")
 
+    def test_a_switch_whose_ports_are_unbound_can_be_deleted(self):
+        self.vtep_ctl("host1", "add-ls", "attic", "--", "set", "Logical_Switch", "attic",
+                      f"tunnel_key={VSID + 1}", "--", "bind-ls", "host1", "trunk", "20", "attic")
+        self.eventually(lambda: "unknown-dst" in
+                        self.vtep_ctl("host1", "list-local-macs", "attic"), "the switch is told")
+        self.vtep_ctl("host1", "unbind-ls", "host1", "trunk", "20")
+        # The rows that tell of it refer to it.
+        self.eventually(lambda: self.vtep_ctl("host1", "del-ls", "attic") == "",
+                        "it can be deleted")
+        self.assertEqual(self.vtep_ctl("host1", "list-ls"), SWITCH)
+
     def test_a_crash_of_the_agent_loses_no_packet_and_forgets_nothing(self):
         self.eventually(lambda: self.told("host2", self.gamma.mac), "Gamma is learned")
         before = {flow.key for flow in self.one.flows()}

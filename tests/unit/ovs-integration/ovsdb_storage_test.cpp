@@ -1,10 +1,26 @@
 // The databases' files: what a crash may leave of them, damage, a disk that takes no more, and
 // compaction beside the running server.
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
+#include <atomic>
+#include <cerrno>
 #include <csignal>
 
 #include "ovsdb_server_fixture.h"
+
+namespace {
+std::atomic<bool> sync_fails = false;
+}  // namespace
+
+// In the place of the C library's.
+extern "C" int fdatasync(int fd) {
+    if (sync_fails) {
+        errno = EIO;
+        return -1;
+    }
+    return static_cast<int>(syscall(SYS_fdatasync, fd));
+}
 
 namespace hnv::ovs {
 namespace {
@@ -238,6 +254,10 @@ TEST_F(OvsdbStorageTest, ACompactionThatFindsNoRoomLeavesTheFile) {
     make_file();
     start();
     open();
+    std::filesystem::create_directory(file_ + ".compact");
+    EXPECT_FALSE(server_->compact("test"));
+    EXPECT_FALSE(server_->compacting("test"));
+    std::filesystem::remove(file_ + ".compact");
     {
         const FullDisk full(std::filesystem::file_size(file_) / 2);
         compact();
@@ -265,6 +285,23 @@ TEST_F(OvsdbStorageTest, WhatCannotBeWrittenIsRefusedAndTheServerRecovers) {
     start();
     open();
     EXPECT_THAT(names(), UnorderedElementsAre("a", "b", "c", "e"));
+}
+
+TEST_F(OvsdbStorageTest, WhatTheDiskDoesNotConfirmIsRefusedAndLeavesTheFile) {
+    make_file();
+    start();
+    open();
+    sync_fails = true;
+    EXPECT_THAT(write_error("[" + insert_thing("d") + R"(,{"op":"commit","durable":true}])"),
+                HasSubstr("fsync failed"));
+    sync_fails = false;
+    EXPECT_THAT(names(), UnorderedElementsAre("a", "b", "c"));
+    run_until([this] { return server_->storage_problem().empty(); });
+    run_until([this] { return server_->compacting("test"); });
+    finish_compaction();
+    start();
+    open();
+    EXPECT_THAT(names(), UnorderedElementsAre("a", "b", "c"));
 }
 
 }  // namespace

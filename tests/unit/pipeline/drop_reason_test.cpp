@@ -147,7 +147,8 @@ TEST(DropReason, OfAPortThatIsForBfdAlone) {
     policy::HostView host;
     host.bfd_ofports = {9, 12};
     EXPECT_THAT(flows_for(DropReason::NotBfd, compile(host)),
-                UnorderedElementsAre("priority=100,in_port=9", "priority=100,in_port=12"));
+                UnorderedElementsAre("table=0, priority=100,in_port=9",
+                                     "table=0, priority=100,in_port=12"));
 }
 
 TEST(DropReason, OfMeters) {

@@ -74,6 +74,7 @@ Agent::Agent(AgentConfig config)
       writer_(databases_),
       vtep_fault_writer_(databases_),
       vtep_arp_sources_(databases_),
+      vtep_ports_(databases_, config_.name),
       fault_writer_(databases_),
       tunnels_(databases_, model_, faults_),
       underlay_({config_.ovs_db, config_.bridge, config_.datapath_type, config_.ovs_run_dir}),
@@ -263,6 +264,8 @@ void Agent::on_row(std::string_view database, const ovs::RowChange& change) {
     if (change.after) {
         unseen_.erase(change.uuid);
     }
+    vtep_ports_due_ |= database == "hardware_vtep" &&
+                       (change.table == "Physical_Port" || change.table == "Physical_Switch");
     if (change.table == "Fault") {
         fault_writer_.on_row(change);
     } else if (change.table == "Ucast_Macs_Local") {
@@ -393,6 +396,7 @@ void Agent::take_host_settings() {
     server_.set_limits(limits);
     binding_counters_.set_interval(
         settings.stats_interval_seconds.value_or(policy::kDefaultStatsIntervalSeconds));
+    vtep_ports_due_ |= vtep_ports_.listed() != settings.vtep_list_ports;
 }
 
 void Agent::take_underlay() {

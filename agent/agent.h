@@ -34,6 +34,7 @@
 #include "northbound/vtep_fault_writer.h"
 #include "northbound/vtep_local_macs.h"
 #include "northbound/vtep_tunnels.h"
+#include "northbound/vtep_ports.h"
 #include "ovs-integration/openflow_connection.h"
 #include "ovs-integration/ovsdb_server.h"
 #include "ovs-integration/ovsdb_thread.h"
@@ -125,6 +126,7 @@ class Agent final : private ovs::CommitListener {
     northbound::StatusWriter writer_;
     northbound::VtepFaultWriter vtep_fault_writer_;
     northbound::VtepArpSources vtep_arp_sources_;
+    northbound::VtepPorts vtep_ports_;
     northbound::FaultWriter fault_writer_;
     northbound::VtepTunnels tunnels_;
     policy::PeerHealth peer_health_;
@@ -158,6 +160,7 @@ class Agent final : private ovs::CommitListener {
     // What tell() has to look at.
     bool own_rows_missing_ = false;
     bool endpoints_due_ = true;
+    bool vtep_ports_due_ = true;
     std::map<IpAddress, std::size_t> ports_by_pa_;  // Active ports that send from each.
     bool trim_due_ = false;
     bool tell_all_ = true;  // The agent's own rows may not be what they should be.

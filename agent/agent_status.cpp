@@ -82,6 +82,7 @@ void Agent::tell_ports() {
         writer_.write_ports(changed);
         binding_counters_.look_soon();
         endpoints_due_ = true;
+        vtep_ports_due_ = true;
         ports_by_pa_.clear();
         model_.for_each_port([this](const policy::PortStatus& port) {
             if (port.state == policy::PortState::Active && port.pa) {
@@ -92,6 +93,9 @@ void Agent::tell_ports() {
     take_provider_addresses();
     if (std::exchange(endpoints_due_, false)) {
         writer_.write_endpoints(model_);
+    }
+    if (std::exchange(vtep_ports_due_, false)) {
+        vtep_ports_.write(model_);
     }
     writer_.write_provider_addresses(provider_addresses_);
     tell_arp_sources();

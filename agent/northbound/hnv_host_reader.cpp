@@ -197,6 +197,9 @@ void HnvHostReader::settings(const ovs::RowChange& change) {
             setting(row, "learned_macs_limit", std::uint32_t{0}, policy::kMaxLearnedMacs);
         spec.stats_interval_seconds = setting(row, "stats_interval_seconds", std::uint32_t{0},
                                               policy::kMaxStatsIntervalSeconds);
+        for (const auto& [key, value] : row.string_map("settings")) {
+            spec.vtep_list_ports |= key == "vtep_list_ports" && value == "true";
+        }
     }
     model_.set_host_settings(spec);
 }

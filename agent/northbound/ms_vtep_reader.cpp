@@ -261,6 +261,11 @@ void MsVtepReader::port(const ovs::RowChange& change) {
     if (!change.after) {
         return forget(row);
     }
+    // A VTEP has ports that nobody uses: an unbound one says nothing, and is no fault.
+    if (dialect_.vtep && change.after->integer_reference_map("vlan_bindings").empty() &&
+        change.after->integer_reference_map("acl_bindings").empty()) {
+        return forget(row);
+    }
     policy::PortSpec spec;
     spec.name = policy::normalize_port_name(change.after->string("name"));
     for (const auto& [vlan, subnet] : change.after->integer_reference_map("vlan_bindings")) {

@@ -161,6 +161,15 @@ TEST_F(HnvHostReaderTest, AnArpLimitIsPositiveAndOtherwiseTheDefault) {
     }
 }
 
+TEST_F(HnvHostReaderTest, PortsOfHardwareVtepAreListedOnlyIfItSaysTrue) {
+    EXPECT_FALSE(policy_->model.host_settings().vtep_list_ports);
+    const std::map<std::string, bool> texts{{"true", true}, {"false", false}, {"1", false}};
+    for (const auto& [text, list] : texts) {
+        host({update("Host", R"("settings":["map",[["vtep_list_ports",")" + text + R"("]]])")});
+        EXPECT_EQ(policy_->model.host_settings().vtep_list_ports, list) << text;
+    }
+}
+
 TEST_F(HnvHostReaderTest, SettingsOfTheAuditLog) {
     const auto& settings = policy_->model.host_settings();
     EXPECT_EQ(settings, policy::HostSettingsSpec{});

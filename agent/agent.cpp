@@ -72,6 +72,7 @@ Agent::Agent(AgentConfig config)
       databases_(server_, unkept_tables()),
       sequences_(databases_),
       writer_(databases_),
+      ownership_(databases_),
       vtep_fault_writer_(databases_),
       vtep_arp_sources_(databases_),
       vtep_ports_(databases_, config_.name),
@@ -128,7 +129,7 @@ Status Agent::open() {
     reports_ = std::make_unique<admin::Reports>(admin::Sources{
         model_, faults_, southbound_, responder_, audit_log_, underlay_, sequences_, databases_,
         provider_addresses_, refused_, config_.name, config_.bridge, config_.ovs_run_dir,
-        config_.version, started_, &zone_limits_, &listener_, &macs_});
+        config_.version, started_, &zone_limits_, &listener_, &macs_, &ownership_});
     add_commands();
     return {};
 }
@@ -261,6 +262,7 @@ void Agent::on_row(std::string_view database, const ovs::RowChange& change) {
         }
     }
     tunnels_.on_row(database, change);
+    ownership_.on_row(database, change);
     if (change.after) {
         unseen_.erase(change.uuid);
     }

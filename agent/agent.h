@@ -27,14 +27,15 @@
 #include "learning/listener.h"
 #include "learning/mac_table.h"
 #include "northbound/fault_writer.h"
+#include "northbound/ownership.h"
 #include "northbound/reader.h"
 #include "northbound/sequence.h"
 #include "northbound/status_writer.h"
 #include "northbound/vtep_arp_sources.h"
 #include "northbound/vtep_fault_writer.h"
 #include "northbound/vtep_local_macs.h"
-#include "northbound/vtep_tunnels.h"
 #include "northbound/vtep_ports.h"
+#include "northbound/vtep_tunnels.h"
 #include "ovs-integration/openflow_connection.h"
 #include "ovs-integration/ovsdb_server.h"
 #include "ovs-integration/ovsdb_thread.h"
@@ -124,6 +125,7 @@ class Agent final : private ovs::CommitListener {
     ovs::OvsdbThread databases_;
     northbound::Sequences sequences_;
     northbound::StatusWriter writer_;
+    northbound::Ownership ownership_;
     northbound::VtepFaultWriter vtep_fault_writer_;
     northbound::VtepArpSources vtep_arp_sources_;
     northbound::VtepPorts vtep_ports_;

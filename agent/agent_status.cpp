@@ -146,6 +146,7 @@ void Agent::tell() {
         return;
     }
     const std::int64_t now = ovs::now_msec();
+    ownership_.put_right();
     if (std::exchange(own_rows_missing_, false)) {
         northbound::ensure_own_rows(databases_, config_.name);
     }

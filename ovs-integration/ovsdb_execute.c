@@ -64,7 +64,9 @@ char* hnv_ovsdb_execute(struct ovsdb* db, const char* operations_json) {
         json_array_add(params, json_clone(json_array(operations)->elems[i]));
     }
     // No timeout: a "wait" that does not hold now is an error instead of a delay.
+    hnv_ovsdb_journal_own(true);
     struct json* results = ovsdb_execute(db, NULL, params, false, NULL, NULL, 0, NULL);
+    hnv_ovsdb_journal_own(false);
     char* error = find_error(operations, results);
     json_destroy(results);
     json_destroy(params);

@@ -12,6 +12,7 @@
 #include "ovs-integration/ovsdb_limits.h"
 
 struct json;
+struct ovsdb_error;
 struct ovsdb_trigger;
 struct pstream;
 
@@ -93,5 +94,10 @@ const char* hnv_ovsdb_client_name(const struct client* client);
 void hnv_ovsdb_expel(struct client* client);
 
 void hnv_ovsdb_forget_question(struct client* client);
+
+// -- ovsdb_validate.c -----------------------------------------------------------------------------
+
+// The error for a request that must not get to libovsdb; NULL for any other.
+struct ovsdb_error* hnv_ovsdb_validate(const struct jsonrpc_msg* message);
 
 #endif

@@ -28,6 +28,7 @@ struct entry {
     struct ovsdb* db;
     struct hnv_ovsdb_row* before;  // Owned.
     struct hnv_ovsdb_row* after;   // Owned.
+    bool foreign;
 };
 
 struct hnv_ovsdb_journal {
@@ -42,6 +43,10 @@ struct follower {
     struct hnv_ovsdb_journal* journal;
 };
 static struct ovs_list followers = OVS_LIST_INITIALIZER(&followers);
+
+static bool own_transaction;
+
+void hnv_ovsdb_journal_own(bool own) { own_transaction = own; }
 
 static struct follower* find_follower(const struct ovsdb* db) {
     struct follower* follower;
@@ -76,6 +81,7 @@ static bool record_row(const struct ovsdb_row* before, const struct ovsdb_row* a
         return true;  // Drawn into the transaction by a reference count alone.
     }
     struct entry* entry = append(follower->journal, HNV_OVSDB_EVENT_ROW, follower->db);
+    entry->foreign = !own_transaction;
     entry->before = before ? hnv_ovsdb_row_copy(before) : NULL;
     entry->after = after ? hnv_ovsdb_row_copy(after) : NULL;
     return true;
@@ -156,6 +162,7 @@ bool hnv_ovsdb_journal_take(struct hnv_ovsdb_journal* journal, struct hnv_ovsdb_
     event->db = entry->db;
     event->before = entry->before;
     event->after = entry->after;
+    event->foreign = entry->foreign;
     free(entry);
     return true;
 }

@@ -20,7 +20,6 @@
 #include "ovsdb/table.h"
 #include "ovsdb/transaction.h"
 #include "socket-util.h"
-#include "stream-ssl.h"
 #include "stream.h"
 #include "util.h"
 
@@ -369,7 +368,9 @@ static void write_place_status(const struct ovsdb_jsonrpc_server* server,
             }
         }
     }
+    hnv_ovsdb_journal_own(true);
     struct ovsdb_error* error = ovsdb_txn_propose_commit_block(txn, false);
+    hnv_ovsdb_journal_own(false);
     if (error) {
         static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 1);
         char* message = ovsdb_error_to_string_free(error);
@@ -454,10 +455,4 @@ void hnv_ovsdb_set_limits(struct hnv_ovsdb_server* server, const struct hnv_ovsd
 void hnv_ovsdb_get_counters(const struct hnv_ovsdb_server* server,
                             struct hnv_ovsdb_counters* counters) {
     hnv_ovsdb_gate_get_counters(server->gate, counters);
-}
-
-void hnv_ovsdb_set_tls(const char* private_key, const char* certificate,
-                       const char* ca_certificate) {
-    stream_ssl_set_key_and_cert(private_key, certificate);
-    stream_ssl_set_ca_cert_file(ca_certificate, false);
 }

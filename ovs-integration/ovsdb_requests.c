@@ -208,7 +208,10 @@ struct jsonrpc_msg* __wrap_jsonrpc_session_recv(struct jsonrpc_session* session)
     if (!message || message->type != JSONRPC_REQUEST) {
         return message;
     }
-    struct ovsdb_error* error = check_request(client, message);
+    struct ovsdb_error* error = hnv_ovsdb_validate(message);
+    if (!error) {
+        error = check_request(client, message);
+    }
     if (error) {
         __real_jsonrpc_session_send(session, refusal(message, error));
         jsonrpc_msg_destroy(message);

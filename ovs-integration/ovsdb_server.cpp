@@ -143,6 +143,7 @@ void OvsdbServer::Impl::deliver_event(const hnv_ovsdb_event& event) {
     switch (event.kind) {
         case HNV_OVSDB_EVENT_ROW: {
             RowChange change;
+            change.foreign = event.foreign;
             if (event.before != nullptr) {
                 change.before.emplace(event.before);
             }

@@ -33,6 +33,8 @@ struct RowChange {
     Uuid uuid;
     std::optional<Row> before;
     std::optional<Row> after;
+    // A client's doing, and not the agent's own; false of rows that were there at the start.
+    bool foreign = false;
 };
 
 // Called from run(), subscribe() and open(). A callback must not write(): the error says so.

@@ -86,7 +86,10 @@ void hnv_ovsdb_update_remote_status(const struct hnv_ovsdb_server* server, struc
                                     size_t n_dbs, const struct hnv_ovsdb_remote* remotes,
                                     size_t n_remotes);
 
-// File names of PEM files; files that changed since the last call are loaded again.
+// -- ovsdb_tls.c: the server's certificates -------------------------------------------------------
+
+// File names of PEM files, or NULL. Files that changed since the last call are loaded again; those
+// that cannot be used are said in the log, and what was loaded before stays.
 void hnv_ovsdb_set_tls(const char* private_key, const char* certificate,
                        const char* ca_certificate);
 
@@ -189,6 +192,7 @@ struct hnv_ovsdb_event {
     struct ovsdb* db;
     struct hnv_ovsdb_row* before;  // NULL: inserted. Rows only.
     struct hnv_ovsdb_row* after;   // NULL: deleted. Rows only.
+    bool foreign;                  // Not of a transaction of the agent's own. Rows only.
 };
 
 struct hnv_ovsdb_journal* hnv_ovsdb_journal_create(void);
@@ -202,6 +206,8 @@ void hnv_ovsdb_journal_unfollow(struct hnv_ovsdb_journal* journal, struct ovsdb*
 void hnv_ovsdb_journal_discard(struct hnv_ovsdb_journal* journal, const struct ovsdb* db);
 
 bool hnv_ovsdb_journal_is_empty(const struct hnv_ovsdb_journal* journal);
+// What is committed until the matching call with false is the agent's own.
+void hnv_ovsdb_journal_own(bool own);
 // Takes the oldest event, and its rows, which the caller has to unref; false if there is none.
 bool hnv_ovsdb_journal_take(struct hnv_ovsdb_journal* journal, struct hnv_ovsdb_event* event);
 

@@ -300,6 +300,8 @@ char* hnv_ovsdb_open(const char* schema_json, const char* file, struct ovsdb** d
         ovsdb_destroy(db);
     } else {
         remember(db, file);
+        // None is kept, but "monitor_cond_since" goes through the list, which is not one before.
+        ovsdb_txn_history_init(db, false);
         *dbp = db;
     }
     return error;
@@ -311,7 +313,9 @@ struct ovsdb* hnv_ovsdb_create_unbacked(const char* schema_json) {
     if (error) {
         ovs_abort(0, "built-in schema: %s", error);
     }
-    return ovsdb_create(schema, ovsdb_storage_create_unbacked(NULL));
+    struct ovsdb* db = ovsdb_create(schema, ovsdb_storage_create_unbacked(NULL));
+    ovsdb_txn_history_init(db, false);
+    return db;
 }
 
 void hnv_ovsdb_destroy(struct ovsdb* db) {

@@ -384,7 +384,9 @@ std::vector<std::pair<std::string, std::string>> Reports::host_status() const {
             {"learned_macs", std::to_string(counts.learned_macs)},
             {"learn_moved", std::to_string(learned.moved)},
             {"learn_refused", std::to_string(learned.refused)},
-            {"learn_held", std::to_string(learned.held)}};
+            {"learn_held", std::to_string(learned.held)},
+            {"overruled_writes",
+             std::to_string(sources_.ownership == nullptr ? 0 : sources_.ownership->overruled())}};
 }
 
 }  // namespace hnv::admin

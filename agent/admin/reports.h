@@ -13,6 +13,7 @@
 #include "audit/audit_log.h"
 #include "learning/listener.h"
 #include "learning/mac_table.h"
+#include "northbound/ownership.h"
 #include "northbound/sequence.h"
 #include "northbound/status_writer.h"
 #include "ovs-integration/ovsdb_server.h"
@@ -46,6 +47,7 @@ struct Sources {
     const underlay::ZoneLimits* zone_limits = nullptr;
     const learning::Listener* learning = nullptr;
     const learning::MacTable* macs = nullptr;
+    const northbound::Ownership* ownership = nullptr;
 };
 
 class Reports {

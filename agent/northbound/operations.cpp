@@ -75,6 +75,19 @@ void Operations::update(const std::string& table, const Uuid& row, Json::Value v
     operations_.append(update);
 }
 
+void Operations::update_where(const std::string& table, const Uuid& row, const std::string& column,
+                              Json::Value present, Json::Value value) {
+    Json::Value condition(Json::arrayValue);
+    condition.append(column);
+    condition.append("==");
+    condition.append(std::move(present));
+    Json::Value update = operation("update", table);
+    update["where"] = where_row(row);
+    update["where"].append(std::move(condition));
+    update["row"][column] = std::move(value);
+    operations_.append(update);
+}
+
 void Operations::remove(const std::string& table, const Uuid& row) {
     Json::Value remove = operation("delete", table);
     remove["where"] = where_row(row);

@@ -25,6 +25,9 @@ class Operations {
     // With a UUID of our choice (Open vSwitch's extension of RFC 7047, ovsdb-server(7)).
     void insert(const std::string& table, Json::Value row, const Uuid& uuid);
     void update(const std::string& table, const Uuid& row, Json::Value values);
+    // Writes `value` into a column of the row that is `present` now; does nothing otherwise.
+    void update_where(const std::string& table, const Uuid& row, const std::string& column,
+                      Json::Value present, Json::Value value);
     void remove(const std::string& table, const Uuid& row);
     // Adds `value` to a set column of the row.
     void add_to_set(const std::string& table, const Uuid& row, const std::string& column,

@@ -195,7 +195,7 @@ struct HostSettingsSpec {
     std::optional<std::uint32_t> server_max_locks{};
     std::optional<std::uint64_t> server_max_backlog_bytes{};
     std::optional<std::uint32_t> mac_aging_seconds{};
-    std::optional<std::uint32_t> learned_macs_limit{};  // Of all ports together.
+    std::optional<std::uint32_t> learned_macs_limit{};      // Of all ports together.
     std::optional<std::uint32_t> stats_interval_seconds{};  // 0: never.
     bool vtep_list_ports = false;  // Interfaces appear as ports in hardware_vtep.
     bool operator==(const HostSettingsSpec&) const = default;

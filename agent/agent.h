@@ -167,7 +167,8 @@ class Agent final : private ovs::CommitListener {
     bool trim_due_ = false;
     bool tell_all_ = true;  // The agent's own rows may not be what they should be.
     bool status_due_ = true;
-    bool writable_ = true;  // The databases took what they were told last.
+    bool writable_ = true;             // The databases took what they were told last.
+    std::uint64_t failed_writes_ = 0;  // After which all was written again.
     std::int64_t next_status_ = 0;
     // What Host.status tells of the audit log and of clients, and when that is looked at again.
     audit::Counters audited_;

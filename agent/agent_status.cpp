@@ -115,11 +115,13 @@ void Agent::tell_arp_sources() {
 // What could not be written while the disk was full is written once it can be: true, and the rest
 // is told when that has come back.
 bool Agent::take_storage() {
-    const bool writable = databases_.storage_problem().empty();
-    status_due_ |= std::exchange(writable_, writable) != writable;
-    if (!writable || !databases_.take_lost_posts()) {
+    const ovs::StorageState storage = databases_.storage();
+    const bool writable = storage.problem.empty();
+    status_due_ |= writable != std::exchange(writable_, writable);
+    if (!writable || storage.failed == failed_writes_) {
         return false;
     }
+    failed_writes_ = storage.failed;
     tell_all_ = endpoints_due_ = own_rows_missing_ = true;
     std::vector<policy::PortStatus> ports;
     model_.for_each_port([&ports](const policy::PortStatus& port) { ports.push_back(port); });

@@ -1,6 +1,7 @@
 // What the agent reads of the databases that it serves, and writes into them.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,12 @@ namespace hnv::ovs {
 struct DatabaseInfo {
     std::string name;
     std::string version;
+};
+
+struct StorageState {
+    std::string problem;       // Why nothing can be written at present, and what to do; or empty.
+    std::uint64_t failed = 0;  // Writes so far, the server's own attempts included.
+    bool operator==(const StorageState&) const = default;
 };
 
 class Databases {
@@ -35,8 +42,9 @@ class Databases {
     [[nodiscard]] virtual std::vector<DatabaseInfo> databases() const = 0;
     // What is wrong with the remotes, one a line; empty: nothing.
     [[nodiscard]] virtual std::string remote_error() const = 0;
-    // Why transactions can't be written to disk at present, and what to do; empty if they can.
-    [[nodiscard]] virtual std::string storage_problem() const = 0;
+    // Transactions that can't be written to disk are refused, the agent's own among them; the
+    // server finds out by itself when that is over.
+    [[nodiscard]] virtual StorageState storage() const = 0;
     // Any thread.
     [[nodiscard]] virtual ServerCounters counters() const = 0;
 };

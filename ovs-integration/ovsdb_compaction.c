@@ -353,6 +353,17 @@ static char* finish(struct hnv_compaction* c, const char* file) {
     return written ? ovsdb_error_to_string_free(written) : NULL;
 }
 
+static void* close_main(void* fd) {
+    close((int)(intptr_t)fd);
+    return NULL;
+}
+
+// The last one who closes the old file waits until the file system has given its blocks back.
+static void close_elsewhere(int* fd) {
+    pthread_detach(ovs_thread_create("close", close_main, (void*)(intptr_t)*fd));
+    *fd = -1;
+}
+
 bool hnv_compaction_run(struct hnv_compaction* c, char** errorp) {
     struct stat status;
     const char* suffix = strrchr(c->temporary, '.');
@@ -376,10 +387,11 @@ bool hnv_compaction_run(struct hnv_compaction* c, char** errorp) {
         unlink(c->temporary);
     } else {
         VLOG_INFO(
-            "%s: compacted from %lld to %lld bytes in %lld ms, of which the server paused for "
-            "%lld",
+            "%s: compacted from %lld to %lld bytes in %lld ms; the server paused for %lld ms "
+            "at its beginning and %lld ms at its end",
             file, (long long)c->copied, (long long)lseek(c->new_fd, 0, SEEK_END),
-            time_msec() - c->started, c->forked + time_msec() - pause);
+            time_msec() - c->started, c->forked, time_msec() - pause);
+        close_elsewhere(&c->old_fd);
     }
     free(file);
     destroy(c);

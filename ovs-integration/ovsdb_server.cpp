@@ -61,7 +61,6 @@ struct OvsdbServer::Impl {
     CommitListener* listener = nullptr;
     bool delivering = false;   // In a listener's callback: the rows it holds must stay.
     bool publish_due = false;  // _Server does not yet say what is.
-    bool lost_posts = false;
 
     std::vector<Remote> remotes;
     std::vector<hnv_ovsdb_remote> remote_views;  // Views into `remotes`.
@@ -298,10 +297,8 @@ void OvsdbServer::post(std::string_view database, const std::string& operations_
     if (status) {
         return;
     }
-    if (storage_problem().empty()) {
+    if (storage().problem.empty()) {  // Else the log has the problem, and what to do.
         log::error("databases", what + " not written: " + status.error().message());
-    } else {
-        impl_->lost_posts = true;  // The log has the problem, and what to do.
     }
 }
 
@@ -318,15 +315,17 @@ bool OvsdbServer::compacting(std::string_view database) const {
     return db != nullptr && hnv_ovsdb_compacting(db);
 }
 
-bool OvsdbServer::take_lost_posts() { return std::exchange(impl_->lost_posts, false); }
-
-std::string OvsdbServer::storage_problem() const {
+StorageState OvsdbServer::storage() const {
+    StorageState state;
     for (const ovsdb* db : impl_->dbs) {
-        if (const char* problem = hnv_ovsdb_problem(db)) {
-            return problem;
+        std::uint64_t failed = 0;
+        const char* problem = hnv_ovsdb_problem(db, &failed);
+        state.failed += failed;
+        if (problem != nullptr && state.problem.empty()) {
+            state.problem = problem;
         }
     }
-    return {};
+    return state;
 }
 
 void OvsdbServer::for_each_row(std::string_view database, std::string_view table,

@@ -112,11 +112,7 @@ class OvsdbServer final : public Databases {
     [[nodiscard]] Status compact(std::string_view database);
     [[nodiscard]] bool compacting(std::string_view database) const;
 
-    // Why transactions can't be written to disk at present, and what to do; empty if they can. They
-    // are refused meanwhile, and the server finds out by itself when it is over.
-    [[nodiscard]] std::string storage_problem() const override;
-    // Whether something posted since the last call was not written because of it.
-    [[nodiscard]] bool take_lost_posts();
+    [[nodiscard]] StorageState storage() const override;
 
     // Calls `visit` for each row of a table as it stands now. `visit` must not write().
     void for_each_row(std::string_view database, std::string_view table,

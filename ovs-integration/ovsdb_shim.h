@@ -49,8 +49,8 @@ char* hnv_ovsdb_compact(struct ovsdb* db);
 bool hnv_ovsdb_compacting(const struct ovsdb* db);
 
 // Why transactions can't be written to the file at present, and what to do; NULL if they can. Until
-// the next call of any of these functions.
-const char* hnv_ovsdb_problem(const struct ovsdb* db);
+// the next call of any of these functions. Stores how many writes have failed so far.
+const char* hnv_ovsdb_problem(const struct ovsdb* db, uint64_t* n_failed);
 
 // -- ovsdb_execute.c: the agent's own transactions ------------------------------------------------
 

@@ -48,6 +48,7 @@ struct file {
     struct ovsdb* db;
     struct hnv_compaction* compaction;  // NULL: none under way.
     char* problem;                      // Why the last write failed; NULL: it went well.
+    uint64_t n_failed;                  // Writes.
     long long next_probe;               // When to try again, monotonic, ms.
     bool has_refused;                   // It has a transaction that was refused: to be rewritten.
 };
@@ -327,8 +328,9 @@ const char* hnv_ovsdb_name(const struct ovsdb* db) { return db->name; }
 
 const char* hnv_ovsdb_version(const struct ovsdb* db) { return db->schema->version; }
 
-const char* hnv_ovsdb_problem(const struct ovsdb* db) {
+const char* hnv_ovsdb_problem(const struct ovsdb* db, uint64_t* n_failed) {
     const struct file* file = find_file(db->storage);
+    *n_failed = file ? file->n_failed : 0;
     return file ? file->problem : NULL;
 }
 
@@ -349,6 +351,7 @@ static void note_write(struct file* file, const struct ovsdb_error* error) {
         "in its file system, or mount it read-write (%s)",
         file->name, reason);
     file->next_probe = time_msec() + PROBE_MSEC;
+    file->n_failed++;
     if (is_new) {
         VLOG_ERR(
             "%s. What was committed stands, forwarding goes on; this is tried again every "

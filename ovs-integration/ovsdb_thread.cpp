@@ -123,14 +123,9 @@ std::string OvsdbThread::remote_error() const {
     return remote_error_;
 }
 
-std::string OvsdbThread::storage_problem() const {
+StorageState OvsdbThread::storage() const {
     const std::scoped_lock lock(mutex_);
-    return storage_problem_;
-}
-
-bool OvsdbThread::take_lost_posts() {
-    const std::scoped_lock lock(mutex_);
-    return std::exchange(lost_posts_, false);
+    return storage_;
 }
 
 std::vector<DatabaseInfo> OvsdbThread::databases() const {
@@ -180,19 +175,17 @@ void OvsdbThread::execute(const std::vector<std::function<void(OvsdbServer&)>>& 
 
 void OvsdbThread::publish() {
     std::string error = server_.remote_error();
-    std::string problem = server_.storage_problem();
-    const bool lost = server_.take_lost_posts();
+    StorageState storage = server_.storage();
     const std::scoped_lock lock(mutex_);
     if (databases_.empty() || replaced_) {
         databases_ = server_.databases();
         replaced_ = false;
     }
-    if (error == remote_error_ && problem == storage_problem_ && !lost) {
+    if (error == remote_error_ && storage == storage_) {
         return;
     }
     remote_error_ = std::move(error);
-    storage_problem_ = std::move(problem);
-    lost_posts_ |= lost;
+    storage_ = std::move(storage);
     to_policy_.notify();
 }
 

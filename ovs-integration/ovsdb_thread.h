@@ -76,9 +76,8 @@ class OvsdbThread final : public Databases, private CommitListener {
     // As of the server's last turn.
     [[nodiscard]] std::vector<DatabaseInfo> databases() const override;
     [[nodiscard]] std::string remote_error() const override;
-    [[nodiscard]] std::string storage_problem() const override;
+    [[nodiscard]] StorageState storage() const override;
     [[nodiscard]] ServerCounters counters() const override { return server_.counters(); }
-    [[nodiscard]] bool take_lost_posts();
 
   private:
     struct Event {
@@ -125,8 +124,7 @@ class OvsdbThread final : public Databases, private CommitListener {
     std::deque<Event> events_;
     std::vector<DatabaseInfo> databases_;
     std::string remote_error_;
-    std::string storage_problem_;
-    bool lost_posts_ = false;
+    StorageState storage_;
     bool stopping_ = false;
 
     std::optional<Thread> thread_;  // Last: it uses all of the above.

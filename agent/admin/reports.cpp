@@ -157,7 +157,7 @@ std::vector<std::string> Reports::problems() const {
     if (sources_.zone_limits != nullptr && !sources_.zone_limits->problem().empty()) {
         problems.push_back("no flow_limit is in force: " + sources_.zone_limits->problem());
     }
-    if (const std::string problem = sources_.server.storage_problem(); !problem.empty()) {
+    if (const std::string problem = sources_.server.storage().problem; !problem.empty()) {
         problems.push_back(problem);
     }
     if (!sources_.server.remote_error().empty()) {
@@ -353,12 +353,13 @@ Json::Value Reports::faults() const {
 std::vector<std::pair<std::string, std::string>> Reports::host_status() const {
     const policy::ModelCounts counts = sources_.model.counts();
     const audit::Counters audited = sources_.audit_log.counters();
-    const std::string problem = sources_.server.storage_problem();
+    const ovs::StorageState storage = sources_.server.storage();
     const ovs::ServerCounters served = sources_.server.counters();
     const learning::Counters learned =
         sources_.macs != nullptr ? sources_.macs->counters() : learning::Counters{};
     return {{"version", sources_.version},
-            {"storage", problem.empty() ? "ok" : problem},
+            {"storage", storage.problem.empty() ? "ok" : storage.problem},
+            {"storage_failed", std::to_string(storage.failed)},
             {"switch_connected",
              sources_.southbound.state() == southbound::State::Offline ? "false" : "true"},
             {"virtual_networks", std::to_string(counts.networks)},

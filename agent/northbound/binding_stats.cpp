@@ -58,7 +58,7 @@ class Writing {
         const auto name = policy::name_of(ports_);
         server_.for_each_row(name.database, name.table,
                              [this](const ovs::Row& row) { write_port(row); });
-        // Of a database that kept the rows and not who refers to them.
+        // Rows that no port refers to: nothing else may keep them.
         for (const auto& [uuid, traffic] : present_) {
             if (!referred_.contains(uuid)) {
                 operations_.remove(kStats, uuid);

@@ -10,7 +10,7 @@
 
 namespace hnv::northbound {
 
-// What the databases say. hardware_vtep's columns are ephemeral: after a restart there is nothing.
+// What the databases say. hardware_vtep's counters are ephemeral: after a restart they are 0.
 [[nodiscard]] policy::BindingTotals read_binding_stats(const ovs::Databases& server);
 
 // One transaction for each of the two databases, if it has anything to be changed. A binding

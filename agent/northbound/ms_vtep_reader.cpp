@@ -131,7 +131,8 @@ void MsVtepReader::subnet(const ovs::RowChange& change) {
     spec.vsid = static_cast<std::uint32_t>(vsid);
     spec.name = change.after->string("name");
     spec.rdid = change.after->string("description");
-    spec.service_node = change.after->string("replication_mode") == "service_node";
+    // Unless it is said otherwise (vtep(5)).
+    spec.service_node = dialect_.vtep && change.after->string("replication_mode") != "source_node";
     std::optional<std::string> problem;
     spec.static_routes = static_routes(*change.after, problem);
     for (const auto& [key, value] : change.after->string_map("other_config")) {

@@ -26,6 +26,8 @@ constexpr std::array kColumns{
     OwnedColumn{"hardware_vtep", "Physical_Switch", "tunnel_ips", Strings, false},
     OwnedColumn{"hardware_vtep", "Tunnel", "bfd_config_local", StringMap},
     OwnedColumn{"hardware_vtep", "Tunnel", "bfd_status", StringMap},
+    OwnedColumn{"hnv_host", "Connection", "is_connected", Boolean},
+    OwnedColumn{"hnv_host", "Connection", "status", StringMap},
     OwnedColumn{"hnv_host", "Host", "cur_cfg", Integer},
     OwnedColumn{"hnv_host", "Host", "status", StringMap},
     OwnedColumn{"hnv_host", "Provider_Address", "status", StringMap},
@@ -43,12 +45,14 @@ constexpr std::array kColumns{
 };
 
 constexpr std::array kTables{
+    OwnedTable{"hardware_vtep", "Arp_Sources_Local", OwnedRows::All},
     OwnedTable{"hardware_vtep", "Global", OwnedRows::Kept},
     OwnedTable{"hardware_vtep", "Logical_Binding_Stats", OwnedRows::Child},
     OwnedTable{"hardware_vtep", "Mcast_Macs_Local", OwnedRows::All},
     OwnedTable{"hardware_vtep", "Ucast_Macs_Local", OwnedRows::All},
     OwnedTable{"hnv_host", "Fault", OwnedRows::All},
     OwnedTable{"hnv_host", "Host", OwnedRows::Kept},
+    OwnedTable{"hnv_host", "Learned_MAC", OwnedRows::All},
     OwnedTable{"ms_darv", "Global", OwnedRows::Kept},
     OwnedTable{"ms_firewall", "FW_Global", OwnedRows::Kept},
     OwnedTable{"ms_service_insertion", "SI_Global", OwnedRows::Kept},

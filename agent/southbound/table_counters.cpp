@@ -10,7 +10,7 @@ namespace hnv::southbound {
 TableCounters::TableCounters(std::string target, std::string name)
     : target_(std::move(target)), name_(std::move(name)) {}
 
-void TableCounters::ask(std::vector<pipeline::Table> tables, Reply reply) {
+void TableCounters::ask(const std::vector<pipeline::Table>& tables, Reply reply) {
     std::vector<ovs::FlowFilter> filters;
     filters.reserve(tables.size());
     for (const pipeline::Table table : tables) {

@@ -40,7 +40,7 @@ class TableCounters {
     // The reply comes from a later run(), exactly once, unless the object goes before it; it may
     // ask again. An error: the switch refuses, or it has not answered within kPatienceMsec. To ask
     // for no table is to be answered with no flow.
-    void ask(std::vector<pipeline::Table> tables, Reply reply);
+    void ask(const std::vector<pipeline::Table>& tables, Reply reply);
     // The same, of the flows that one of the filters takes: once for each filter that does.
     void ask_flows(std::vector<ovs::FlowFilter> filters, Reply reply);
 

@@ -49,11 +49,14 @@ def play(server, case):
         if step.kind == "call":
             session.receive_reply(step.message["id"])
         elif step.kind == "await":
-            session.receive_reply(step.message)
+            session.receive_reply(step.message, 5.0)
         for name, other in server.sessions.items():
             other.sync()
             transcript[name] += other.take()
     server.close_sessions()
+    if any(isinstance(step.message, dict) and step.message["method"] in ("lock", "steal")
+           for step in case.steps):
+        server.settle()
     return transcript
 
 

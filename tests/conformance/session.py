@@ -8,7 +8,7 @@ import codecs
 import json
 import time
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 CLOSED = "closed by the server"
 SILENT = "no answer"
 

@@ -60,12 +60,11 @@ class VtepScripts(testing.LabTestCase):
 
     def tearDown(self):
         """Nothing stays of a script that failed half way."""
-        self.agent.transact(
-            "hardware_vtep",
-            {"op": "update", "table": "Physical_Port", "where": [],
-             "row": {"vlan_bindings": ["map", []]}},
-            *({"op": "delete", "table": table, "where": []} for table in (
-                "Ucast_Macs_Remote", "Mcast_Macs_Remote", "Logical_Switch")))
+        self.agent.transact("hardware_vtep", {"op": "update", "table": "Physical_Port", "where": [],
+                                              "row": {"vlan_bindings": ["map", []]}})
+        self.eventually(lambda: self.agent.transact(
+            "hardware_vtep", *({"op": "delete", "table": table, "where": []} for table in (
+                "Ucast_Macs_Remote", "Mcast_Macs_Remote", "Logical_Switch"))), "all is deleted")
         self.eventually(lambda: not self.is_heard(), "Cloud is heard no more")
 
     def connect(self):
@@ -114,6 +113,12 @@ class VtepScripts(testing.LabTestCase):
         self.assertEqual((flood["new"]["MAC"], flood["new"]["logical_switch"]),
                          ("unknown-dst", switch))
 
+    def is_told_that_desk_left(self, session):
+        """Until then a switch can't be deleted, since local MACs refer to it: as on any VTEP."""
+        for local in ("Ucast_Macs_Local", "Mcast_Macs_Local"):
+            session.wait_for_update(lambda table, change, local=local: table == local and
+                                    "new" not in change, f"no row of {local}")
+
     # --- networking-l2gw ---------------------------------------------------------------------
 
     def monitored(self, session):
@@ -152,7 +157,9 @@ class VtepScripts(testing.LabTestCase):
         play(writer(), vtep_scripts.L2GW_MOVE_MAC, self.names)
         self.eventually(lambda: self.mapped().get(SECOND[1]) == "192.168.1.30", "it has moved")
 
-        for call in vtep_scripts.L2GW_DISCONNECT:
+        play(writer(), vtep_scripts.L2GW_DISCONNECT, self.names)
+        self.is_told_that_desk_left(monitor)
+        for call in vtep_scripts.L2GW_DELETE:
             play(writer(), [call], self.names)
         gone = monitor.wait_for_update(lambda table, change: table == "Logical_Switch" and
                                        "new" not in change, "the switch is gone")
@@ -221,7 +228,9 @@ class VtepScripts(testing.LabTestCase):
         self.is_told_of_desk(session)
         self.assertEqual({update[0] for update in session.updates}, {MONITOR})
 
-        play(session, vtep_scripts.ODL_REMOVE, names)
+        play(session, vtep_scripts.ODL_UNBIND, names)
+        self.is_told_that_desk_left(session)
+        play(session, vtep_scripts.ODL_DELETE, names)
         self.eventually(lambda: not self.is_heard(), "Cloud is heard no more")
         session.wait_for_update(lambda table, change: table == "Logical_Switch" and
                                 "new" not in change, "the switch is gone")

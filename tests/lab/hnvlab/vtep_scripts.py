@@ -244,10 +244,12 @@ L2GW_MOVE_MAC = [Call(
                  "row": {"locator": ["named-uuid", "a1205"]}}, _COMMIT),
     answer=[{"uuid": UUID}, {"count": 1}, {}])]
 
-L2GW_DISCONNECT = [
-    Call("the port is taken off", "transact",
-         transaction(_l2gw_bind("delete", ["uuid", "$switch"]), _COMMIT),
-         answer=[{"count": 1}, {}]),
+L2GW_DISCONNECT = [Call(
+    "the port is taken off", "transact",
+    transaction(_l2gw_bind("delete", ["uuid", "$switch"]), _COMMIT),
+    answer=[{"count": 1}, {}])]
+
+L2GW_DELETE = [
     Call("the machines go", "transact",
          transaction(*({"op": "delete", "table": "Ucast_Macs_Remote",
                         "where": [["MAC", "==", mac],
@@ -328,12 +330,14 @@ ODL_PORT = [Call(
                 _comment("Physical Port: Updating")),
     answer=[{"count": 1}, {}])]
 
-ODL_REMOVE = [
-    Call("the port's bindings", "transact",
-         transaction({"op": "update", "table": "Physical_Port",
-                      "row": {"name": "$port_name", "vlan_bindings": ["map", []]},
-                      "where": [["name", "==", "$port_name"]]}),
-         answer=[{"count": 1}]),
+ODL_UNBIND = [Call(
+    "the port's bindings", "transact",
+    transaction({"op": "update", "table": "Physical_Port",
+                 "row": {"name": "$port_name", "vlan_bindings": ["map", []]},
+                 "where": [["name", "==", "$port_name"]]}),
+    answer=[{"count": 1}])]
+
+ODL_DELETE = [
     Call("the machines, all of the switch", "transact",
          transaction({"op": "delete", "table": "Ucast_Macs_Remote",
                       "where": [["logical_switch", "==", ["uuid", "$switch"]]]},

@@ -242,9 +242,9 @@ TEST_F(HardwareVtepReaderTest, ARouterRoutesWithoutBeingSwitchedOnAndItsPortsKno
     ASSERT_TRUE(attachment.router);
     EXPECT_EQ(attachment.router->mac, policy::Model::kDefaultRouterMac);
     EXPECT_THAT(attachment.router_addresses,
-                testing::UnorderedElementsAre(
-                    test::ip("10.1.1.1"), test::ip("10.1.9.7"), test::ip("fd01::1"),
-                    link_local_of(policy::Model::kDefaultRouterMac)));
+                testing::UnorderedElementsAre(test::ip("10.1.1.1"), test::ip("10.1.9.7"),
+                                              test::ip("fd01::1"),
+                                              link_local_of(policy::Model::kDefaultRouterMac)));
     EXPECT_TRUE(policy_->subnet_view(5)->router);
     hardware({erase("Logical_Router")});
     EXPECT_THAT(policy_->port_view("p1")->attachments[0].router_addresses, IsEmpty());
@@ -316,11 +316,11 @@ TEST_F(HardwareVtepReaderTest, ReplicationModeSaysToHowManyOfASetCopiesGo) {
               insert("Mcast_Macs_Remote",
                      R"("MAC":"unknown-dst","ipaddr":"","locator_set":["named-uuid","set"],)"
                      R"("logical_switch":["named-uuid","ls"])")});
-    EXPECT_THAT(policy_->subnet_view(5)->peers, SizeIs(2));
-    hardware({update("Logical_Switch", R"("replication_mode":"service_node")")});
     EXPECT_THAT(policy_->subnet_view(5)->peers, SizeIs(1));
     hardware({update("Logical_Switch", R"("replication_mode":"source_node")")});
     EXPECT_THAT(policy_->subnet_view(5)->peers, SizeIs(2));
+    hardware({update("Logical_Switch", R"("replication_mode":"service_node")")});
+    EXPECT_THAT(policy_->subnet_view(5)->peers, SizeIs(1));
 }
 
 TEST_F(HardwareVtepReaderTest, ATunnelHasNoKeyOfItsOwn) {

@@ -274,13 +274,13 @@ TEST_F(OvsdbStorageTest, WhatCannotBeWrittenIsRefusedAndTheServerRecovers) {
     make_file();
     start();
     open();
-    EXPECT_EQ(server_->storage_problem(), "");
+    EXPECT_EQ(server_->storage().problem, "");
     FullDisk full(std::filesystem::file_size(file_) + 20);
     EXPECT_THAT(write_error("[" + insert_thing("d") + "]"), HasSubstr("I/O error"));
     EXPECT_THAT(names(), UnorderedElementsAre("a", "b", "c"));
-    EXPECT_THAT(server_->storage_problem(), AllOf(HasSubstr(file_), HasSubstr("make room")));
+    EXPECT_THAT(server_->storage().problem, AllOf(HasSubstr(file_), HasSubstr("make room")));
     full.end();
-    run_until([this] { return server_->storage_problem().empty(); });
+    run_until([this] { return server_->storage().problem.empty(); });
     write(insert_thing("e"));
     start();
     open();
@@ -296,7 +296,7 @@ TEST_F(OvsdbStorageTest, WhatTheDiskDoesNotConfirmIsRefusedAndLeavesTheFile) {
                 HasSubstr("fsync failed"));
     sync_fails = false;
     EXPECT_THAT(names(), UnorderedElementsAre("a", "b", "c"));
-    run_until([this] { return server_->storage_problem().empty(); });
+    run_until([this] { return server_->storage().problem.empty(); });
     run_until([this] { return server_->compacting("test"); });
     finish_compaction();
     start();

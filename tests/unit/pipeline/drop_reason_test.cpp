@@ -214,6 +214,16 @@ TEST(Limits, NotTheZoneOfItsNat) {
     EXPECT_EQ(set.zone_limits[0].zone, 5U);
 }
 
+TEST(Guards, OfAVtepPortDropASourceThatIsNoStation) {
+    policy::PortView port = active_port();
+    port.vtep = true;
+    const FlowSet set = compile(port);
+    EXPECT_EQ(std::ranges::count_if(
+                  set.flows,
+                  [](const ovs::Flow& flow) { return drop_reason(flow) == DropReason::MacGuard; }),
+              2);
+}
+
 TEST(Guards, OfAVtepPortComeBeforeWhateverItMaySend) {
     policy::PortView port = active_port();
     port.vtep = true;
@@ -221,7 +231,7 @@ TEST(Guards, OfAVtepPortComeBeforeWhateverItMaySend) {
         const FlowSet set = compile(port);
         return std::ranges::count_if(set.flows, [](const ovs::Flow& flow) {
             return flow.table == static_cast<unsigned>(Table::Guard) &&
-                   flow.priority > priority::kAnySender;
+                   flow.priority > priority::kSourceGuard;
         });
     };
     EXPECT_EQ(guards(), 0);

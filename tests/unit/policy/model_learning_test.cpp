@@ -1,7 +1,6 @@
 // MACs that ports of hardware_vtep have shown.
 #include <gtest/gtest.h>
 
-#include "pipeline/compile.h"
 #include "policy/model.h"
 #include "support/policy_builder.h"
 
@@ -182,6 +181,7 @@ TEST_F(ModelLearning, IsRestoredOnceThePortIsThere) {
 }
 
 TEST_F(ModelLearning, TheRouterResolvesAnAddressInItsSubnet) {
+    model.note_vtep(uuid(21));
     router(21, {{"10.0.0.0/24", 1}});
     learn(5, kBehind, "10.0.0.7");
     EXPECT_EQ(view(kBehind)->routed_cas, std::vector{ip("10.0.0.7")});

@@ -309,6 +309,7 @@ void Agent::on_replaced(std::string_view database) {
         return policy::name_of(row.table).database == database;
     };
     vtep_local_macs_.on_replaced(database);
+    vtep_arp_sources_.look_again();
     for (const policy::RowRef& row : model_.rows()) {
         if (of_database(row)) {
             unseen_.emplace(row.uuid, row);

@@ -122,7 +122,9 @@ bool Agent::take_storage() {
         return false;
     }
     failed_writes_ = storage.failed;
-    tell_all_ = endpoints_due_ = own_rows_missing_ = true;
+    tell_all_ = endpoints_due_ = own_rows_missing_ = vtep_ports_due_ = true;
+    vtep_arp_sources_.look_again();
+    tunnels_.write_again();
     std::vector<policy::PortStatus> ports;
     model_.for_each_port([&ports](const policy::PortStatus& port) { ports.push_back(port); });
     writer_.write_ports(ports);

@@ -39,7 +39,6 @@ struct client {
     uint64_t waits;
     size_t wait_bytes;
 
-    size_t backlog;
     long long int taken_at;  // When the backlog last shrank or was empty.
 };
 
@@ -73,6 +72,7 @@ struct hnv_ovsdb_gate {
     struct client* receiving;   // Whose bytes are being parsed.
     struct client* heard;       // Whose message is being handled.
     size_t partial_bytes;       // Of all clients.
+    size_t wait_bytes;          // The same.
 
     struct hnv_ovsdb_limits limits;      // Atomic, each.
     struct hnv_ovsdb_counters counters;  // Atomic, each.

@@ -85,7 +85,6 @@ static void begin(struct client* client) {
     hnv_ovsdb_inside->partial_bytes -= client->partial_bytes;
     client->partial_bytes = client->message_bytes = 0;
     client->monitors = client->locks = 0;
-    client->backlog = 0;
     client->since = client->taken_at = time_msec();
     client->seqno = jsonrpc_session_get_seqno(client->session);
     client->trusted = client->expelled = false;
@@ -289,12 +288,13 @@ static void check_handshake(struct client* client, long long int now) {
     }
 }
 
-static void check_backlog(struct client* client, long long int now) {
+// 'before': the backlog when this turn's sending began. What was queued since the last turn must
+// not hide what the client took.
+static void check_backlog(struct client* client, size_t before, long long int now) {
     const size_t backlog = jsonrpc_session_get_backlog(client->session);
-    if (!client->backlog || backlog < client->backlog) {
+    if (!before || backlog < before) {
         client->taken_at = now;
     }
-    client->backlog = backlog;
     const long long int patience =
         backlog > LIMIT(hnv_ovsdb_inside, backlog_bytes) ? STALLED_MSEC : STALLED_LONG_MSEC;
     if (!client->expelled && now - client->taken_at >= patience) {
@@ -308,6 +308,7 @@ static void check_backlog(struct client* client, long long int now) {
 void __real_jsonrpc_session_run(struct jsonrpc_session*);
 void __wrap_jsonrpc_session_run(struct jsonrpc_session*);
 void __wrap_jsonrpc_session_run(struct jsonrpc_session* session) {
+    const size_t before = jsonrpc_session_get_backlog(session);
     __real_jsonrpc_session_run(session);
     struct client* client = hnv_ovsdb_find_client(session);
     if (!client) {
@@ -318,7 +319,7 @@ void __wrap_jsonrpc_session_run(struct jsonrpc_session* session) {
     }
     const long long int now = time_msec();
     check_handshake(client, now);
-    check_backlog(client, now);
+    check_backlog(client, before, now);
 }
 
 // -- The gate -------------------------------------------------------------------------------------
@@ -375,8 +376,8 @@ static void raise_file_limit(uint64_t clients) {
     if (!getrlimit(RLIMIT_NOFILE, &files) && files.rlim_cur < wanted) {
         files.rlim_cur = MIN(wanted, files.rlim_max);
         if (setrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur < wanted) {
-            VLOG_WARN("%" PRIu64 " clients need %llu open files; the process may have %llu",
-                      clients, (unsigned long long)wanted, (unsigned long long)files.rlim_cur);
+            VLOG_WARN_RL(&rl, "%" PRIu64 " clients need %llu open files; the process may have %llu",
+                         clients, (unsigned long long)wanted, (unsigned long long)files.rlim_cur);
         }
     }
 }

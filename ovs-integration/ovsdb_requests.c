@@ -17,6 +17,8 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
 
 // Half-received messages of all clients together: so many times the bound of one.
 #define PARTIAL_MESSAGES 2
+// The waiting transactions of all clients may together be so many times the longest message.
+#define WAITING_MESSAGES 2
 // What stays as long as the client does (a monitor, a lock) is asked for in no more than this.
 #define MAX_LASTING_REQUEST (4u << 20)
 
@@ -92,10 +94,14 @@ static struct ovsdb_error* check_request(const struct client* client,
             return exhausted(client, "waiting transactions of a client",
                              LIMIT(hnv_ovsdb_inside, waits));
         }
-        if (client->wait_bytes > LIMIT(hnv_ovsdb_inside, message_bytes)) {
+        const uint64_t most = LIMIT(hnv_ovsdb_inside, message_bytes);
+        if (client->wait_bytes && client->wait_bytes + client->message_bytes > most) {
             COUNT(hnv_ovsdb_inside, waits_refused);
-            return exhausted(client, "bytes of waiting transactions of a client",
-                             LIMIT(hnv_ovsdb_inside, message_bytes));
+            return exhausted(client, "bytes of waiting transactions of a client", most);
+        }
+        if (hnv_ovsdb_inside->wait_bytes > most * WAITING_MESSAGES) {
+            COUNT(hnv_ovsdb_inside, waits_refused);
+            return exhausted(client, "bytes of waiting transactions", most * WAITING_MESSAGES);
         }
         struct ovsdb_error* error = check_rights(client, request);
         if (error) {

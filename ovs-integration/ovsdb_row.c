@@ -7,7 +7,6 @@
 //   row ─▶ layout (the table's columns, by name; shared by all copies of the table's rows)
 //    │
 //    └──── cells ─▶ atoms ─▶ strings, all behind the row in the same block
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,7 +34,7 @@ struct layout_column {
 
 // Immutable once made, but for its counter.
 struct layout {
-    atomic_size_t n_refs;
+    size_t n_refs;  // Atomic.
     char* table;
     size_t n_columns;
     struct layout_column columns[];  // By name.
@@ -50,7 +49,7 @@ union copied_atom {
 };
 
 struct hnv_ovsdb_row {
-    atomic_size_t n_refs;
+    size_t n_refs;  // Atomic.
     struct layout* layout;
     uint32_t uuid[4];
     struct hnv_ovsdb_cell cells[];  // One for each column of the layout.
@@ -100,7 +99,7 @@ static struct layout* layout_create(const struct ovsdb_table_schema* schema) {
     const size_t n = shash_count(&schema->columns);
     struct layout* layout = xmalloc(sizeof *layout + n * sizeof layout->columns[0] + text);
     char* next = (char*)&layout->columns[n];
-    atomic_init(&layout->n_refs, 1);
+    layout->n_refs = 1;
     layout->table = next;
     next = stpcpy(next, schema->name) + 1;
     layout->n_columns = 0;
@@ -119,12 +118,12 @@ static struct layout* layout_create(const struct ovsdb_table_schema* schema) {
 }
 
 static struct layout* layout_ref(struct layout* layout) {
-    atomic_fetch_add_explicit(&layout->n_refs, 1, memory_order_relaxed);
+    __atomic_fetch_add(&layout->n_refs, 1, __ATOMIC_RELAXED);
     return layout;
 }
 
 static void layout_unref(struct layout* layout) {
-    if (atomic_fetch_sub_explicit(&layout->n_refs, 1, memory_order_acq_rel) == 1) {
+    if (__atomic_fetch_sub(&layout->n_refs, 1, __ATOMIC_ACQ_REL) == 1) {
         free(layout);
     }
 }
@@ -227,7 +226,7 @@ struct hnv_ovsdb_row* hnv_ovsdb_row_copy(const struct ovsdb_row* row) {
     const size_t cells = layout->n_columns * sizeof(struct hnv_ovsdb_cell);
     struct hnv_ovsdb_row* copy =
         xmalloc(sizeof *copy + cells + n_atoms * sizeof(union copied_atom) + text);
-    atomic_init(&copy->n_refs, 1);
+    copy->n_refs = 1;
     copy->layout = layout_ref(layout);
     memcpy(copy->uuid, ovsdb_row_get_uuid(row)->parts, sizeof copy->uuid);
     struct place place;
@@ -247,11 +246,11 @@ struct hnv_ovsdb_row* hnv_ovsdb_row_copy(const struct ovsdb_row* row) {
 }
 
 void hnv_ovsdb_row_ref(struct hnv_ovsdb_row* row) {
-    atomic_fetch_add_explicit(&row->n_refs, 1, memory_order_relaxed);
+    __atomic_fetch_add(&row->n_refs, 1, __ATOMIC_RELAXED);
 }
 
 void hnv_ovsdb_row_unref(struct hnv_ovsdb_row* row) {
-    if (row && atomic_fetch_sub_explicit(&row->n_refs, 1, memory_order_acq_rel) == 1) {
+    if (row && __atomic_fetch_sub(&row->n_refs, 1, __ATOMIC_ACQ_REL) == 1) {
         layout_unref(row->layout);
         free(row);
     }

@@ -159,6 +159,7 @@ void OvsdbServer::Impl::deliver_event(const hnv_ovsdb_event& event) {
             listener->on_commit(name);
             return;
         case HNV_OVSDB_EVENT_REPLACED:
+            publish_due = true;  // The schema, in _Server.
             listener->on_replaced(name);
             // What was committed since is part of the contents that are told now.
             hnv_ovsdb_journal_discard(journal.get(), event.db);

@@ -51,6 +51,7 @@ struct file {
     uint64_t n_failed;                  // Writes.
     long long next_probe;               // When to try again, monotonic, ms.
     bool has_refused;                   // It has a transaction that was refused: to be rewritten.
+    bool compaction_cleans;             // … and none since the compaction under way began.
 };
 static struct ovs_list files = OVS_LIST_INITIALIZER(&files);
 
@@ -87,6 +88,14 @@ static char* write_empty(const char* file, const struct ovsdb_schema* schema) {
         return error;
     }
     error = to_message(ovsdb_log_write_and_free(log, ovsdb_schema_to_json(schema)));
+    if (!error) {
+        // The first record after a schema is one that is on the disk, here as after a compaction:
+        // what a crash may have cut short comes behind it.
+        struct json* begin = json_object_create();
+        json_object_put_string(begin, "_comment", "created by hnv-agent");
+        json_object_put(begin, "_date", json_integer_create(time_wall_msec()));
+        error = to_message(ovsdb_log_write_and_free(log, begin));
+    }
     if (!error) {
         error = to_message(ovsdb_log_commit_block(log));
     }
@@ -376,7 +385,10 @@ struct ovsdb_write* __wrap_ovsdb_storage_write(struct ovsdb_storage* storage,
         const struct ovsdb_error* error = ovsdb_write_get_error(write);
         note_write(file, error);
         // Written, but the disk would not confirm it: libovsdb refuses it and leaves the record.
-        file->has_refused |= error && durable && size_of(file) > before;
+        if (error && durable && size_of(file) > before) {
+            file->has_refused = true;
+            file->compaction_cleans = false;
+        }
     }
     return write;
 }
@@ -386,7 +398,8 @@ static void probe(struct file* file) {
     struct json* nothing = json_object_create();
     json_object_put_string(nothing, "_comment", "room again");
     json_object_put(nothing, "_date", json_integer_create(time_wall_msec()));
-    ovsdb_write_destroy(__wrap_ovsdb_storage_write(file->db->storage, nothing, NULL, NULL, false));
+    ovsdb_write_destroy(
+        __wrap_ovsdb_storage_write(file->db->storage, nothing, NULL, NULL, file->has_refused));
     json_destroy(nothing);
 }
 
@@ -395,8 +408,11 @@ char* hnv_ovsdb_compact(struct ovsdb* db) {
     if (!file) {
         return NULL;
     }
-    return file->compaction ? xasprintf("%s is being compacted already", db->name)
-                            : hnv_compaction_start(db, file->name, &file->compaction);
+    if (file->compaction) {
+        return xasprintf("%s is being compacted already", db->name);
+    }
+    file->compaction_cleans = true;
+    return hnv_compaction_start(db, file->name, &file->compaction);
 }
 
 bool hnv_ovsdb_compacting(const struct ovsdb* db) {
@@ -408,7 +424,7 @@ static char* run_compaction(struct file* file) {
     char* error;
     if (hnv_compaction_run(file->compaction, &error)) {
         file->compaction = NULL;
-        file->has_refused &= error != NULL;
+        file->has_refused &= error || !file->compaction_cleans;
     }
     return error;
 }

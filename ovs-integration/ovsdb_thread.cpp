@@ -59,20 +59,19 @@ void OvsdbThread::wait() {
 }
 
 void OvsdbThread::deliver(const Event& event) {
-    switch (event.kind) {
-        case Event::Kind::Commit:
-            for (const RowChange& change : event.rows) {
-                deliver_row(event.database, change);
-            }
-            return listener_->on_commit(event.database);
-        case Event::Kind::Replaced:
-            std::erase_if(kept_,
-                          [&](const auto& table) { return table.first.first == event.database; });
-            return listener_->on_replaced(event.database);
-        case Event::Kind::Executed:
-            heard_ = event.number;
-            return;
+    if (event.kind == Event::Kind::Executed) {
+        heard_ = event.number;
+        return;
     }
+    if (event.replaced) {
+        std::erase_if(kept_,
+                      [&](const auto& table) { return table.first.first == event.database; });
+        listener_->on_replaced(event.database);
+    }
+    for (const RowChange& change : event.rows) {
+        deliver_row(event.database, change);
+    }
+    listener_->on_commit(event.database);
 }
 
 void OvsdbThread::deliver_row(std::string_view database, const RowChange& change) {
@@ -152,9 +151,9 @@ void OvsdbThread::serve() {
         }
         if (room) {
             server_.run();
-            publish();
             server_.wait();
         }
+        publish();
         to_server_.wait();
         block();
     }
@@ -170,7 +169,7 @@ void OvsdbThread::execute(const std::vector<std::function<void(OvsdbServer&)>>& 
     }
     server_.deliver();
     executed_ += tasks.size();
-    push({Event::Kind::Executed, {}, {}, executed_});
+    push({.kind = Event::Kind::Executed, .number = executed_});
 }
 
 void OvsdbThread::publish() {
@@ -217,9 +216,10 @@ void OvsdbThread::on_commit(std::string_view database) {
     push(std::exchange(gathering_, Event{Event::Kind::Commit}));
 }
 
-void OvsdbThread::on_replaced(std::string_view database) {
+// The new contents follow, as one commit.
+void OvsdbThread::on_replaced(std::string_view) {
     replaced_ = true;
-    push({Event::Kind::Replaced, std::string(database)});
+    gathering_.replaced = true;
 }
 
 }  // namespace hnv::ovs

@@ -81,9 +81,10 @@ class OvsdbThread final : public Databases, private CommitListener {
 
   private:
     struct Event {
-        enum class Kind : std::uint8_t { Commit, Replaced, Executed };
+        enum class Kind : std::uint8_t { Commit, Executed };
         Kind kind;
         std::string database{};
+        bool replaced = false;  // What was known of the database is void; `rows` are all there are.
         std::vector<RowChange> rows{};
         std::uint64_t number = 0;  // Executed: of the last task.
     };

@@ -32,6 +32,7 @@ bool __wrap_ovsdb_trigger_init(struct ovsdb_session* session, struct ovsdb* db,
         hmap_insert(&hnv_ovsdb_inside->waits, &wait->node, hash_pointer(trigger, 0));
         client->waits++;
         client->wait_bytes += wait->bytes;
+        hnv_ovsdb_inside->wait_bytes += wait->bytes;
     }
     return disconnect;
 }
@@ -45,6 +46,7 @@ void __wrap_ovsdb_trigger_destroy(struct ovsdb_trigger* trigger) {
             if (wait->trigger == trigger) {
                 wait->client->waits--;
                 wait->client->wait_bytes -= wait->bytes;
+                hnv_ovsdb_inside->wait_bytes -= wait->bytes;
                 hmap_remove(&hnv_ovsdb_inside->waits, &wait->node);
                 free(wait);
                 break;

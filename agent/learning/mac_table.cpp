@@ -26,6 +26,10 @@ constexpr std::int64_t kMendMsec = 1000;
     return std::hash<std::string>{}(flow.key());
 }
 
+[[nodiscard]] std::size_t family_of(const policy::Sighting& sighting) {
+    return sighting.address && !sighting.address->is_v4() ? 1 : 0;
+}
+
 }  // namespace
 
 MacTable::MacTable(policy::Model& model, policy::Faults& faults, std::string target)
@@ -75,15 +79,19 @@ bool MacTable::take(const policy::Sighting& sighting, std::int64_t now) {
         case Standing::Here: {
             Entry& entry = entries_[status.id];
             entry.silent = 0;  // ARP is traffic, too.
-            if (!status.news || (status.replaces && now < entry.address_due)) {
+            if (!status.news ||
+                (status.replaces && now < entry.address_due.at(family_of(sighting)))) {
                 return false;
             }
-            entry.address_due = now + kAddressMsec;
             break;
         }
     }
     model_.learn(sighting);
-    entries_[status.id].silent = 0;
+    Entry& entry = entries_[status.id];
+    entry.silent = 0;
+    if (sighting.address) {
+        entry.address_due.at(family_of(sighting)) = now + kAddressMsec;
+    }
     return true;
 }
 

@@ -8,6 +8,7 @@
 // Thread: the policy's. Times are milliseconds of ovs::now_msec().
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -63,9 +64,10 @@ class MacTable {
         std::vector<std::uint64_t> prints;  // Of its flows in Table::Learn.
         std::uint64_t packets = 0;
         std::int64_t silent = 0;
-        std::int64_t address_due = 0;  // Its address does not change before.
-        unsigned moves = 0;            // Since the window began.
-        std::int64_t window = 0;       // When it began.
+        // Its address of either family, IPv4 first, does not change before.
+        std::array<std::int64_t, 2> address_due{};
+        unsigned moves = 0;       // Since the window began.
+        std::int64_t window = 0;  // When it began.
         std::int64_t held_until = 0;
     };
 

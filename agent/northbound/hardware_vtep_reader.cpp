@@ -1,5 +1,7 @@
 #include "northbound/hardware_vtep_reader.h"
 
+#include <tuple>
+
 #include "northbound/acl_entry.h"
 
 namespace hnv::northbound {
@@ -11,6 +13,7 @@ using policy::SourceTable;
 void HardwareVtepReader::on_row(const ovs::RowChange& change) {
     if (change.table == "Ucast_Macs_Remote") {
         mapping(change);
+        forget_learned(change);
     } else if (change.table == "Physical_Locator") {
         locator(change);
     } else if (change.table == "Mcast_Macs_Remote") {
@@ -48,6 +51,22 @@ void HardwareVtepReader::logical_router(const ovs::RowChange& change) {
                             std::string(change.after->string("name")) + " for " + interfaces +
                             " has no effect: bind the lists to the ports instead "
                             "(Physical_Port.acl_bindings)"));
+}
+
+// A controller that has just said where a MAC is knows better than what was seen before. If it is
+// here after all, its next frame says so.
+void HardwareVtepReader::forget_learned(const ovs::RowChange& change) {
+    const auto place_of = [](const ovs::Row& row) {
+        return std::tuple(MacAddress::parse(row.string("MAC")), row.reference("logical_switch"),
+                          row.reference("locator"));
+    };
+    if (!change.after || (change.before && place_of(*change.before) == place_of(*change.after))) {
+        return;
+    }
+    const auto [mac, subnet, locator] = place_of(*change.after);
+    if (mac && subnet) {
+        model_.forget(policy::LearnedKey{*subnet, *mac});
+    }
 }
 
 void HardwareVtepReader::acl(const ovs::RowChange& change) {

@@ -19,6 +19,7 @@ class HardwareVtepReader final : public MsVtepReader {
 
     void logical_router(const ovs::RowChange& change);
     void acl(const ovs::RowChange& change);
+    void forget_learned(const ovs::RowChange& change);
     void acl_entry(const ovs::RowChange& change);
 };
 

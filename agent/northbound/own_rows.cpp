@@ -6,10 +6,22 @@ namespace hnv::northbound {
 
 namespace {
 
+// A controller may have added switches of other names; the one that has this host's stays its own.
+[[nodiscard]] std::optional<Uuid> own_switch(const ovs::Databases& server, const char* database,
+                                             const std::string& host_name) {
+    auto found = first_row(server, database, "Physical_Switch");
+    server.for_each_row(database, "Physical_Switch", [&](const ovs::Row& row) {
+        if (row.string("name") == host_name) {
+            found = row.uuid();
+        }
+    });
+    return found;
+}
+
 void ensure_switch(ovs::Databases& server, const char* database, const std::string& host_name) {
     Operations operations;
     const auto global = first_row(server, database, "Global");
-    const auto physical_switch = first_row(server, database, "Physical_Switch");
+    const auto physical_switch = own_switch(server, database, host_name);
     Json::Value name;
     name["name"] = host_name;
     if (physical_switch) {

@@ -65,6 +65,8 @@ constexpr std::array kTables{
 // So many lines of the log in so much time.
 constexpr unsigned kSaid = 10;
 constexpr std::int64_t kSaidMsec = 60'000;
+// What was to be put right and is not is tried again after so long.
+constexpr std::int64_t kAgainMsec = 5000;
 
 struct ByTable {
     template <typename Left, typename Right>
@@ -128,6 +130,11 @@ std::span<const OwnedColumn> owned_columns() { return kColumns; }
 std::span<const OwnedTable> owned_tables() { return kTables; }
 
 void Ownership::on_row(std::string_view database, const ovs::RowChange& change) {
+    if (!change.after && !strays_.empty()) {
+        std::erase_if(strays_, [&](const auto& stray) {
+            return std::get<0>(stray.first) == database && std::get<2>(stray.first) == change.uuid;
+        });
+    }
     if (change.foreign) {
         check_rows(database, change);
     }
@@ -146,7 +153,7 @@ void Ownership::check_rows(std::string_view database, const ovs::RowChange& chan
     }
     const bool deleted = !change.after;
     if (first->rows == OwnedRows::None && !deleted) {
-        strays_.emplace_back(first->database, first->table, change.uuid);
+        strays_.emplace(std::tuple(first->database, first->table, change.uuid), 0);
     }
     if (first->rows == OwnedRows::All ||
         deleted == (first->rows == OwnedRows::Kept)) {  // Children go with others' rows.
@@ -188,35 +195,36 @@ void Ownership::check_column(const OwnedColumn& owned, const ovs::RowChange& cha
         repairs_.erase(repair);
     } else {
         repair->second.theirs = std::move(after);
-        repair->second.due = true;
+        repair->second.due = 0;
     }
 }
 
+// One transaction each: one that can't be had, since an index is in its way, must not keep others
+// from being put right.
 void Ownership::put_right() {
-    Operations operations;
-    std::string_view database;
-    const auto commit = [&] {
-        if (!operations.empty()) {
-            operations.commit(server_, database, "columns that a client has overwritten");
-        }
+    const std::int64_t now = ovs::now_msec();
+    const auto due = [now](std::int64_t& when) {
+        const bool is_due = now >= when;
+        when = is_due ? now + kAgainMsec : when;
+        return is_due;
     };
-    for (const auto& [of_database, table, row] : std::exchange(strays_, {})) {
-        operations.remove(std::string(table), row);
-        operations.commit(server_, of_database, "rows of a client among the agent's");
-    }
-    for (auto& [cell, repair] : repairs_) {  // By database.
-        const auto& [of_database, table, row, column] = cell;
-        if (!std::exchange(repair.due, false)) {
-            continue;
+    for (auto& [stray, when] : strays_) {
+        const auto& [database, table, row] = stray;
+        if (due(when)) {
+            Operations operations;
+            operations.remove(std::string(table), row);
+            operations.commit(server_, database, "rows of a client among the agent's");
         }
-        if (of_database != database) {
-            commit();
-            database = of_database;
-        }
-        operations.update_where(std::string(table), row, std::string(column), repair.theirs,
-                                repair.ours);
     }
-    commit();
+    for (auto& [cell, repair] : repairs_) {
+        const auto& [database, table, row, column] = cell;
+        if (due(repair.due)) {
+            Operations operations;
+            operations.update_where(std::string(table), row, std::string(column), repair.theirs,
+                                    repair.ours);
+            operations.commit(server_, database, "a column that a client has overwritten");
+        }
+    }
 }
 
 void Ownership::say(std::string_view database, std::string_view table, const Uuid& row,

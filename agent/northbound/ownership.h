@@ -70,9 +70,9 @@ class Ownership {
   private:
     using Cell = std::tuple<std::string_view, std::string_view, Uuid, std::string_view>;
     struct Repair {
-        Json::Value ours;    // What the agent had there.
-        Json::Value theirs;  // What is there now.
-        bool due = true;     // Not asked for since it was overwritten.
+        Json::Value ours;      // What the agent had there.
+        Json::Value theirs;    // What is there now.
+        std::int64_t due = 0;  // When to write it back (again), now_msec().
     };
 
     void check_rows(std::string_view database, const ovs::RowChange& change);
@@ -83,8 +83,8 @@ class Ownership {
     ovs::Databases& server_;
     // One for each column that others have overwritten, until the agent's write has been heard.
     std::map<Cell, Repair> repairs_;
-    // Rows of others in tables that have none, by database and table.
-    std::vector<std::tuple<std::string_view, std::string_view, Uuid>> strays_;
+    // Rows of others in tables that have none, by database and table: when to delete them (again).
+    std::map<std::tuple<std::string_view, std::string_view, Uuid>, std::int64_t> strays_;
     std::uint64_t overruled_ = 0;
     // The log's share of it.
     std::int64_t said_since_ = 0;

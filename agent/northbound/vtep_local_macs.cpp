@@ -186,7 +186,9 @@ void VtepLocalMacs::note_locator(const ovs::RowChange& change) {
     const auto pa = change.after ? IpAddress::parse(change.after->string("dst_ip")) : std::nullopt;
     if (pa && change.after->string("encapsulation_type") == kEncapsulation) {
         locators_.emplace(change.uuid, *pa);
-        locators_by_pa_.insert_or_assign(*pa, change.uuid);
+        if (!change.after->integer("tunnel_key")) {  // The index of the table: one row at most.
+            locators_by_pa_.insert_or_assign(*pa, change.uuid);
+        }
     }
 }
 

@@ -53,6 +53,8 @@ class VtepTunnels {
     // Makes and takes away Tunnel rows, and writes what became of the sessions; no more often than
     // each kWriteMsec. `tunnels_due`: the locators in use may have changed.
     void write(std::span<const policy::BfdState> states, bool tunnels_due, std::int64_t now);
+    // What was written may not have been taken: write() looks at all of it.
+    void write_again() { tunnels_due_ = statuses_due_ = true; }
     // When write() has to be called without news; nullopt: there is no need.
     [[nodiscard]] std::optional<std::int64_t> next_write() const;
 

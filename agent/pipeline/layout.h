@@ -15,7 +15,7 @@
 //                Replicate ─▶ each of FirewallIn*, Tunnel  Mapping ─▶ Tunnel ─▶ Encapsulate ─▶
 //                tunnel
 //
-//   Guard ─▶ Learn and back, of what ports of hardware_vtep send ─▶ agent: MACs not yet known
+//   FirewallOutTrack ─▶ Learn and back, of what ports of hardware_vtep may send ─▶ agent: new MACs
 //   FirewallIn* ─▶ Snat ─▶ Snatted ─▶ QosIn ─▶ MirrorIn ─▶ Deliver
 //   Route, Resolve, Encapsulate ─▶ IcmpError ─▶ agent: what the router tells the sender
 //

@@ -1,5 +1,6 @@
 // Table::Learn: which source MACs of a port of hardware_vtep are known, and which the agent is to
-// be told of. Guard calls it and goes on whatever is found here: learning holds no frame up.
+// be told of. Called for what the port may send, by its access control list, which goes on whatever
+// is found here: learning holds no frame up.
 //
 // A known MAC has a flow of its own, by whose counter its age is known. ARP and neighbour discovery
 // are told too, unless they say what is known of the MAC: they tell its addresses.

@@ -80,7 +80,8 @@ class PortAcl {
                 expand(entry, flow_priority--);
             }
         }
-        of_port(priority::kDefault).go(path_.next, out_, cookie_);
+        StageFlow other = of_port(priority::kDefault);
+        pass(other);
     }
 
   private:
@@ -90,9 +91,17 @@ class PortAcl {
         return flow;
     }
 
+    // Who sent it is learned only now: what the port may not send teaches nothing.
+    void pass(StageFlow& flow) {
+        if (path_.direction == Direction::Outbound) {
+            flow.resubmit(Table::Learn);
+        }
+        flow.go(path_.next, out_, cookie_);
+    }
+
     void finish(const AclEntrySpec& entry, StageFlow& flow) {
         if (entry.action == policy::RuleAction::Allow) {
-            flow.go(path_.next, out_, cookie_);
+            pass(flow);
         } else {
             flow.drop(out_, cookie_);
         }
@@ -196,12 +205,41 @@ class PortAcl {
     FlowSet& out_;
 };
 
+// Nobody behind the port is the distributed router: neither by its MAC, nor by ARP or a neighbour
+// advertisement for its addresses.
+void guard_router(const policy::PortView& port, const policy::Attachment& attachment,
+                  std::uint64_t cookie, FlowSet& out) {
+    if (!attachment.router) {
+        return;
+    }
+    const auto from_here = [&] {
+        StageFlow flow(Table::Guard, priority::kSourceGuard);
+        flow.match(Reg::Source, port.ofport).match_vlan_of(Reg::SourceVlan, port, attachment);
+        return flow;
+    };
+    StageFlow mac = from_here();
+    mac->match_eth_src(attachment.router->mac);
+    mac.drop(out, cookie);
+    for (const IpAddress& address : attachment.router_addresses) {
+        StageFlow claim = from_here();
+        if (address.is_v4()) {
+            claim->match_eth_type(wire::kArp).match_arp_spa(address);
+        } else {
+            claim->match_eth_type(wire::kIpv6)
+                .match_ip_proto(wire::kIcmpv6)
+                .match_icmp_type(wire::kNeighbourAdvertisement)
+                .match_nd_target({address, 128});
+        }
+        claim.drop(out, cookie);
+    }
+}
+
 }  // namespace
 
 void vtep_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
     // Above the drop of neighbour discovery: here it is a frame like all. Below the port's guards.
     StageFlow any(Table::Guard, priority::kAnySender);
-    any.match(Reg::Source, port.ofport).resubmit(Table::Learn).go(Table::Storm, out, cookie);
+    any.match(Reg::Source, port.ofport).go(Table::Storm, out, cookie);
     constexpr MacAddress kGroupBit{{0x01, 0, 0, 0, 0, 0}};
     StageFlow group(Table::Guard, priority::kSourceGuard);
     group.match(Reg::Source, port.ofport)->match_eth_src_masked(kGroupBit, kGroupBit);
@@ -216,12 +254,15 @@ void vtep_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out)
         guard_against_router(port, cookie, out);
     }
     for (const policy::Attachment& attachment : port.attachments) {
-        // A copy of what the port itself sent: never back to the sender.
+        guard_router(port, attachment, cookie, out);
+        // A copy of what the port itself sent: never back to the sender, unless the router passes
+        // it on between two stations there.
         StageFlow echo(Table::FirewallInTrack, priority::kInvalid);
         echo.match(Reg::Source, port.ofport)
             .match_vlan_of(Reg::SourceVlan, port, attachment)
             .match(Reg::Destination, port.ofport)
-            .match_vlan_of(Reg::DestinationVlan, port, attachment);
+            .match_vlan_of(Reg::DestinationVlan, port, attachment)
+            .match(Reg::Routed, 0);
         echo.drop(out, cookie);
         PortAcl(port, attachment, kIngress, cookie, out).judge();
         PortAcl(port, attachment, kEgress, cookie, out).judge();

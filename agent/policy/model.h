@@ -70,7 +70,7 @@ struct SightingStatus {
     Standing standing{};
     ObjectId id{};                // ObjectKind::Learned.
     bool news = false;            // Here: the address is not the one that was known …
-    bool replaces = false;        // … and there was one.
+    bool replaces = false;        // … and there was one, or another MAC has it.
     std::size_t of_port = 0;      // MACs learned of the port.
     std::size_t limit = 0;        // How many it may have.
     std::string port{};           // Its name.
@@ -166,6 +166,7 @@ class Model {
     // As it was before a restart; false: the port is not active in the subnet (yet).
     [[nodiscard]] bool restore(const LearnedKey& key, const LearnedStatus& status);
     void forget(const ObjectId& learned);
+    void forget(const LearnedKey& learned);
 
     // The objects whose views may differ from what they were at the last commit.
     [[nodiscard]] std::vector<ObjectId> commit();
@@ -249,6 +250,7 @@ class Model {
     void check_router(const Uuid& row);
     void check_routes(RouterRecord& router);
     void touch_router(RouterRecord& router);
+    void touch_routes_to(const SubnetRecord& subnet, const IpAddress& ca);
     void note_network(SubnetRecord& subnet, NetworkKey network);
     void note_routed(SubnetRecord& subnet);
     [[nodiscard]] const RouterRecord* router_of(const SubnetRecord& subnet) const;
@@ -349,6 +351,7 @@ class Model {
     void take_address(SubnetRecord& subnet, const MacAddress& mac, bool v4);
     void forget(SubnetRecord& subnet, const MacAddress& mac);
     void touch_learned(const SubnetRecord& subnet, const MacAddress& mac);
+    [[nodiscard]] static bool may_have(const SubnetRecord& subnet, const IpAddress& ca);
     void touch_learned(const SubnetRecord& subnet);
     void resolve_learned(PortRecord& port);
     void touch_flood_endpoint(const SubnetRecord& subnet);

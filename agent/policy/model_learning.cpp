@@ -67,7 +67,9 @@ SightingStatus Model::look_at(const Sighting& sighting) const {
         if (sighting.address) {
             const auto& before = sighting.address->is_v4() ? known->second.v4 : known->second.v6;
             status.news = before != sighting.address;
-            status.replaces = status.news && before;
+            const auto has = subnet.learned_cas.find(*sighting.address);
+            const bool of_another = has != subnet.learned_cas.end() && has->second != sighting.mac;
+            status.replaces = status.news && (before || of_another);
         }
     }
     return status;
@@ -135,12 +137,14 @@ void Model::give_address(SubnetRecord& subnet, const MacAddress& mac, const IpAd
     of_family(learned, address.is_v4()) = address;
     subnet.learned_cas.emplace(address, mac);
     touch_learned(subnet, mac);
+    touch_routes_to(subnet, address);
 }
 
 void Model::take_address(SubnetRecord& subnet, const MacAddress& mac, bool v4) {
     auto& address = of_family(subnet.learned.at(mac), v4);
     if (address) {
         subnet.learned_cas.erase(*address);
+        touch_routes_to(subnet, *address);
         address.reset();
         touch_learned(subnet, mac);
     }
@@ -150,6 +154,12 @@ void Model::forget(const ObjectId& learned) {
     const auto subnet = subnets_by_number_.find(learned.owner);
     if (learned.kind == ObjectKind::Learned && subnet != subnets_by_number_.end()) {
         forget(*subnet->second, MacAddress::from_bits(learned.detail));
+    }
+}
+
+void Model::forget(const LearnedKey& learned) {
+    if (const auto subnet = subnets_.find(learned.subnet); subnet != subnets_.end()) {
+        forget(*subnet->second, learned.mac);
     }
 }
 
@@ -232,14 +242,19 @@ std::optional<LearnedView> Model::learned(const ObjectId& id) const {
         return view;
     }
     for (const auto& ca : {learned.v4, learned.v6}) {
-        // A row of Ucast_Macs_Remote that names the address says whose it is.
-        if (ca && !subnet.by_ca.contains(*ca) && !subnet.gateways.contains(*ca) &&
-            std::ranges::any_of(*subnet.bindings.spec(),
-                                [&](const IpPrefix& prefix) { return prefix.contains(*ca); })) {
+        if (ca && may_have(subnet, *ca)) {
             view.routed_cas.push_back(*ca);
         }
     }
     return view;
+}
+
+// Whether the router takes it from what was seen that somebody in the subnet has the address: a row
+// of Ucast_Macs_Remote that names it says whose it is.
+bool Model::may_have(const SubnetRecord& subnet, const IpAddress& ca) {
+    return !subnet.by_ca.contains(ca) && !subnet.gateways.contains(ca) && subnet.bindings.spec() &&
+           std::ranges::any_of(*subnet.bindings.spec(),
+                               [&](const IpPrefix& prefix) { return prefix.contains(ca); });
 }
 
 std::optional<LearnedStatus> Model::learned(const LearnedKey& key) const {

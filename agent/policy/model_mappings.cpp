@@ -353,10 +353,7 @@ void Model::resolve_cas() {
             learned != subnet->learned_cas.end()) {
             touch_learned(*subnet, learned->second);  // Whether the router resolves it.
         }
-        if (const RouterRecord* router = router_of(*subnet);
-            router != nullptr && router->next_hops.contains(ca)) {
-            touch(ObjectKind::Router, router->number);
-        }
+        touch_routes_to(*subnet, ca);
         touch_claimants(*subnet, ca);
         if (!subnet->in_force || subnet->gateways.contains(ca) || subnet->link_local == ca) {
             continue;

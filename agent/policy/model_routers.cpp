@@ -166,6 +166,14 @@ void Model::touch_router(RouterRecord& router) {
     }
 }
 
+// Who has the address may be another one now.
+void Model::touch_routes_to(const SubnetRecord& subnet, const IpAddress& ca) {
+    if (const RouterRecord* router = router_of(subnet);
+        router != nullptr && router->next_hops.contains(ca)) {
+        touch(ObjectKind::Router, router->number);
+    }
+}
+
 void Model::note_network(SubnetRecord& subnet, NetworkKey network) {
     if (std::exchange(subnet.network, network) == network) {
         return;
@@ -200,12 +208,22 @@ void Model::note_routed(SubnetRecord& subnet) {
 }
 
 // Where a static route leads: to a CA of one of the router's own subnets.
+// A controller's mapping says who has the next hop; else whoever was seen with it, in the subnet
+// that it belongs to: a guest must not draw another subnet's address to itself.
 std::optional<RouterView::Route> Model::resolve(const RouterRecord& router,
                                                 const StaticRoute& route) const {
-    for (const SubnetRecord* subnet : subnets_of(router)) {
+    const auto subnets = subnets_of(router);
+    for (const SubnetRecord* subnet : subnets) {
         const MappingRecord* owner = owner_of(*subnet, route.next_hop);
         if (owner != nullptr && !subnet->gateways.contains(route.next_hop)) {
             return RouterView::Route{route.prefix, std::nullopt, subnet->spec->vsid, owner->mac};
+        }
+    }
+    for (const SubnetRecord* subnet : subnets) {
+        const auto learned = subnet->learned_cas.find(route.next_hop);
+        if (learned != subnet->learned_cas.end() && may_have(*subnet, route.next_hop)) {
+            return RouterView::Route{route.prefix, std::nullopt, subnet->spec->vsid,
+                                     learned->second};
         }
     }
     return std::nullopt;

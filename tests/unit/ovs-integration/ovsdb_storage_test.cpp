@@ -108,7 +108,7 @@ class FullDisk {
 
 TEST_F(OvsdbStorageTest, AnEndThatACrashLeftIsCutOffAndKept) {
     const std::string whole = make_file();
-    const std::size_t last = record(whole, 3);
+    const std::size_t last = record(whole, 4);
     std::string wrong_sum = whole;
     wrong_sum[whole.size() - 4] ^= 1;
     const std::vector<std::string> ends = {whole.substr(last, whole.size() - last - 5),
@@ -171,7 +171,7 @@ TEST_F(OvsdbStorageTest, AWholeRecordThatDoesNotFitIsRefused) {
     write(insert_thing("z", R"(,"more":"than the schema has")"));
     server_.reset();
     const std::string other = read_file(file_);
-    const std::string contents = whole + other.substr(record(other, 1));
+    const std::string contents = whole + other.substr(record(other, 2));
     put(contents);
     EXPECT_THAT(open_error(), AllOf(HasSubstr("offset " + std::to_string(whole.size())),
                                     HasSubstr("no transaction that fits")));

@@ -180,6 +180,52 @@ TEST_F(ModelLearning, IsRestoredOnceThePortIsThere) {
     EXPECT_FALSE(model.restore(key, {"nobody", 10, 43, {}, {}, {}}));
 }
 
+TEST_F(ModelLearning, AStaticRouteLeadsToAnAddressThatWasLearned) {
+    model.note_vtep(uuid(21));
+    RouterSpec spec;
+    spec.id = "vn";
+    spec.enabled = true;
+    spec.bindings = {{prefix("10.0.0.0/24"), uuid(1)}};
+    spec.static_routes = {{prefix("0.0.0.0/0"), ip("10.0.0.7")}};
+    model.put(uuid(21), spec);
+    commit();
+    const auto routes = [this] {
+        const auto ids = objects(ObjectKind::Router);
+        return ids.empty() ? std::vector<RouterView::Route>{} : model.router(*ids.begin())->routes;
+    };
+    EXPECT_TRUE(routes().empty());
+    learn(5, kBehind, "10.0.0.7");
+    ASSERT_EQ(routes().size(), 1U);
+    EXPECT_EQ(routes().front().mac, mac(kBehind));
+    learn(5, kBehind + 1, "10.0.0.7");
+    ASSERT_EQ(routes().size(), 1U);
+    EXPECT_EQ(routes().front().mac, mac(kBehind + 1));
+    model.set_interfaces({plug("two", 6, kOther)});
+    commit();
+    EXPECT_TRUE(routes().empty());
+}
+
+// Whoever claims an address in a subnet that it does not belong to gets nothing of what is sent
+// there.
+TEST_F(ModelLearning, AStaticRouteIsNotDrawnAwayByAClaimInAnotherSubnet) {
+    model.note_vtep(uuid(21));
+    RouterSpec spec;
+    spec.id = "vn";
+    spec.enabled = true;
+    spec.bindings = {{prefix("10.0.0.0/24"), uuid(1)}, {prefix("10.0.1.0/24"), uuid(2)}};
+    spec.static_routes = {{prefix("0.0.0.0/0"), ip("10.0.1.254")}};
+    model.put(uuid(21), spec);
+    locator(31, "192.168.2.20");
+    mapping(31, 2, 31, kBehind + 9, "10.0.1.254");
+    learn(5, kBehind, "10.0.1.254");
+    const auto view = model.router(*objects(ObjectKind::Router).begin());
+    ASSERT_EQ(view->routes.size(), 1U);
+    EXPECT_EQ(view->routes.front().mac, mac(kBehind + 9));
+    remove(SourceTable::MsVtepUcastMacsRemote, 31);
+    commit();
+    EXPECT_TRUE(model.router(*objects(ObjectKind::Router).begin())->routes.empty());
+}
+
 TEST_F(ModelLearning, TheRouterResolvesAnAddressInItsSubnet) {
     model.note_vtep(uuid(21));
     router(21, {{"10.0.0.0/24", 1}});

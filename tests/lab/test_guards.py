@@ -190,8 +190,8 @@ class Reasons(GuardsTestCase):
             return {reason: now[reason] - before[reason] for reason in now}
         self.eventually(lambda: grown()["unknown-outer-source"] and grown()["vsid-mismatch"],
                         "both are counted")
-        self.assertEqual(grown(), {"no-destination": 0, "router-guard": 0, "vsid-mismatch": 1,
-                                   "unknown-outer-source": 1})
+        self.assertEqual(grown(), {"no-destination": 0, "router-guard": 0, "not-bfd": 0,
+                                   "vsid-mismatch": 1, "unknown-outer-source": 1})
 
     def test_a_person_sees_what_was_met(self):
         self.expect_drops(self.web, lambda: self.udp(eth_src=FOREIGN_MAC), mac_guard=1)

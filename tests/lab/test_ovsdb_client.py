@@ -86,6 +86,9 @@ class OvsdbClient(testing.LabTestCase):
         return tables
 
     def test_a_backup_of_each_database_is_one_of_the_stock_servers(self):
+        self.eventually(lambda: [row for row in self.agent.rows("hardware_vtep", "Tunnel")
+                                 if row["bfd_config_local"][1]],
+                        "the agent has made its rows")
         stock = self.stock_server(DATABASES)
         for database in DATABASES:
             with self.subTest(database=database):

@@ -43,8 +43,9 @@ def delete(host, address):
 
 
 def report(host, address):
-    return next(entry for entry in host.agent.report("provider-addresses")
-                if entry["address"] == address)
+    """What the agent says of it; it hears of a row soon after the row was committed."""
+    return next((entry for entry in host.agent.report("provider-addresses")
+                 if entry["address"] == address), {"state": "not heard of"})
 
 
 def ready(host, address):

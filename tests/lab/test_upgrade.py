@@ -16,7 +16,8 @@ from hnvlab.shell import run  # noqa: E402
 
 FIXTURES = os.path.join(SOURCE_DIR, "schema", "fixtures")
 # The agent writes these itself.
-AGENT_OWNED = {"_uuid", "_version", "cur_cfg", "status", "tunnel_ips", "management_ips"}
+AGENT_OWNED = {"_uuid", "_version", "cur_cfg", "status", "tunnel_ips", "management_ips",
+               "tunnels", "vlan_stats"}
 PINGS = 6000
 INTERVAL = 0.001
 

@@ -179,19 +179,19 @@ class VlanStats(testing.LabTestCase):
 
     def test_what_the_router_passes_on_is_counted(self):
         agent = self.host1.agent
-        [[_, locator]] = [row["_uuid"] for row in agent.transact(
-            "hardware_vtep", {"op": "insert", "table": "Physical_Locator", "uuid-name": "l", "row":
-                              {"encapsulation_type": "vxlan_over_ipv4", "dst_ip": HOSTS["host1"]}},
+        # The agent made it for the MACs that it has learned.
+        locator = self.eventually(
+            lambda: [row["_uuid"] for row in agent.rows("hardware_vtep", "Physical_Locator")
+                     if row["dst_ip"] == HOSTS["host1"]], "the host's own locator is there")[0]
+        agent.transact(
+            "hardware_vtep",
             *[{"op": "insert", "table": "Ucast_Macs_Remote", "row": {
-                "MAC": mac, "ipaddr": address, "locator": ["named-uuid", "l"],
+                "MAC": mac, "ipaddr": address, "locator": locator,
                 "logical_switch": self.switch(name)}}
               for name, address, mac in (("floor", *ALPHA[1:]), ("attic", *BETA[1:]))],
             {"op": "insert", "table": "Logical_Router", "row": {"name": "stairs", "switch_binding":
              ["map", [["10.1.1.0/24", self.switch("floor")],
-                      ["10.1.2.0/24", self.switch("attic")]]]}},
-            {"op": "select", "table": "Physical_Locator", "where": [], "columns": ["_uuid"]})
-            [-1]["rows"]]
-        self.assertTrue(locator)
+                      ["10.1.2.0/24", self.switch("attic")]]]}})
         for guest, gateway in ((self.alpha, "10.1.1.1"), (self.beta, "10.1.2.1")):
             guest.run("ip", "route", "replace", "default", "via", gateway)
             guest.set_neighbour(gateway, "00:15:5d:ff:ff:fe")

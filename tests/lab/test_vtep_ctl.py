@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import sys
+import time
 from dataclasses import dataclass
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -298,6 +299,11 @@ class VtepCtl(testing.LabTestCase):
     def perform(self, step, database=None):
         status, output, errors = self.ctl(step.words, database)
         expected = step.expected
+        deadline = time.monotonic() + 5
+        # A tunnel of the agent's keeps its locator for a moment.
+        while (step.words.startswith("find") and isinstance(expected, str) and output != expected
+               and time.monotonic() < deadline):
+            status, output, errors = self.ctl(step.words, database)
         if isinstance(expected, Fails):
             self.assertEqual(status, expected.status, f"{step.words}: {output} {errors}")
             self.assertIn(expected.said, errors, step.words)
@@ -451,7 +457,9 @@ class VtepCtl(testing.LabTestCase):
         for guest in guests:
             self.said(f"del-port host1 {guest.name}")
             guest.unplug()
-        self.said("del-ls floor -- del-ls attic")
+        # The agent takes the MACs back that it has learned there.
+        self.eventually(lambda: self.ctl("del-ls floor -- del-ls attic")[0] == 0,
+                        "the switches can be deleted")
 
     def test_a_manager_is_listened_for(self):
         listener = "tcp:127.0.0.1:6655"

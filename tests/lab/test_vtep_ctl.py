@@ -301,7 +301,7 @@ class VtepCtl(testing.LabTestCase):
         expected = step.expected
         deadline = time.monotonic() + 5
         # A tunnel of the agent's keeps its locator for a moment.
-        while (step.words.startswith("find") and isinstance(expected, str) and output != expected
+        while (" list " in step.words and isinstance(expected, str) and output != expected
                and time.monotonic() < deadline):
             status, output, errors = self.ctl(step.words, database)
         if isinstance(expected, Fails):

@@ -108,12 +108,8 @@ class Groups(testing.LabTestCase):
     def commit(self, operations_for):
         """`operations_for(agent)` on each host; returns when the switches have it."""
         for agent in self.agents:
-            [row] = agent.rows("ms_vtep", "Global", ["next_cfg"])
-            number = row["next_cfg"] + 1
-            agent.transact("ms_vtep", *operations_for(agent), {
-                "op": "update", "table": "Global", "where": [], "row": {"next_cfg": number}})
-            self.eventually(lambda: agent.rows("ms_vtep", "Global", ["cur_cfg"])[0]["cur_cfg"] ==
-                            number, "the change is confirmed")
+            agent.transact("ms_vtep", *operations_for(agent))
+            agent.confirm()
 
     def send_group_to(self, mac, *addresses):
         """Frames to `mac` go to `addresses` (text, or text and encapsulation) for this test."""

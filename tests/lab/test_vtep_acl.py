@@ -226,6 +226,7 @@ class VtepAcl(testing.LabTestCase):
         agent = self.lab.hosts["host1"].agent
         self.set_acl({"direction": "ingress", "action": "deny", "protocol": 1})
         self.stops(lambda: self.pings(self.alpha, self.gamma), "Alpha's ping")
+        agent.confirm()
         agent.kill()
         agent.start()
         self.eventually(lambda: (s := agent.status()["switch"])["state"] == "idle" and

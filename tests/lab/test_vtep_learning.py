@@ -119,8 +119,9 @@ class VtepLearning(testing.LabTestCase):
         with guest.capture() as capture:
             self.hears(witness, mac, say)
             capture.sync()
-            self.assertEqual(
-                capture.select(lambda frame: frame.src == mac and not frame.outgoing), [])
+            # The group's own reports of IGMP and MLD come to everybody at any time.
+            self.assertEqual(capture.select(lambda frame: frame.src == mac and
+                                            not frame.outgoing and not frame.raw[0] & 1), [])
 
     # --- tests -------------------------------------------------------------------------------
 
@@ -195,17 +196,26 @@ class VtepLearning(testing.LabTestCase):
         def flap():
             for guest in (self.alpha, self.beta):
                 self.speak(guest, mac)
-            return self.one.agent.fault_keys() == ["mac-flap"]
+            return "mac-flap" in self.one.agent.fault_keys()
 
         held = self.counter("held")
         self.eventually(flap, "there is a fault")
         self.assertGreater(self.counter("held"), held)
-        where = self.ports("host1")[mac]
         moved = self.counter("moved")
         for guest in (self.alpha, self.beta):
             self.speak(guest, mac)
         self.settle()
-        self.assertEqual((self.ports("host1")[mac], self.counter("moved")), (where, moved))
+        self.assertEqual(self.counter("moved"), moved)
+        with self.alpha.capture() as alpha, self.beta.capture() as beta:
+            def there():
+                """Where its frames go."""
+                self.speak(self.gamma, self.gamma.mac, mac)
+                return [name for name, capture in (("alpha", alpha), ("beta", beta))
+                        if capture.select(lambda frame: frame.src == self.gamma.mac and
+                                          frame.dst == mac)]
+
+            [where] = self.eventually(there, "it is reached")
+        self.eventually(lambda: self.ports("host1")[mac] == (where, 0), "that is what is told")
         # The port goes, and what it has shown with it; the fault lasts as long as the hold.
         self.addCleanup(self.eventually, lambda: self.one.agent.fault_keys() == [],
                         "the hold ends", 40.0)
@@ -227,7 +237,7 @@ class VtepLearning(testing.LabTestCase):
         def forget():
             agent.transact("hnv_host", {"op": "delete", "table": "Port_Settings", "where": []})
             replug()
-            self.eventually(lambda: agent.fault_keys() == [], "the fault is gone")
+            self.eventually(lambda: "mac-limit" not in agent.fault_keys(), "the fault is gone")
 
         self.addCleanup(forget)
         replug()
@@ -235,7 +245,7 @@ class VtepLearning(testing.LabTestCase):
         def speak():
             for number in range(16, 24):
                 self.speak(self.beta, BEHIND.format(number))
-            return agent.fault_keys() == ["mac-limit"]
+            return "mac-limit" in agent.fault_keys()
 
         self.eventually(speak, "there is a fault")
         self.eventually(lambda: len([place for place in self.ports("host1").values()
@@ -346,15 +356,14 @@ class VtepLearning(testing.LabTestCase):
         self.eventually(lambda: self.told("host2", self.gamma.mac), "Gamma is learned")
         before = {flow.key for flow in self.one.flows()}
         rows = self.rows_of("host1")
-        ping = self.lab.spawn(["ping", "-n", "-i", "0.02", "-w", "60", self.gamma.ip],
+        ping = self.lab.spawn(["ping", "-n", "-i", "0.02", "-c", "100", self.gamma.ip],
                               namespace=self.alpha.namespace, log="crash-ping.out")
         self.one.agent.kill()
         self.one.agent.start()
         self.eventually(lambda: self.counter("macs") >= 1, "it remembers")
         self.one.agent.appctl("hnv/audit")
         self.assertTrue(self.alpha.reaches(self.gamma.ip))
-        ping.signal(signal.SIGINT)
-        ping.wait_gone(5.0)
+        ping.wait_gone(20.0)
         with open(ping.log, encoding="utf-8") as log:
             self.assertIn(" 0% packet loss", log.read())
         self.assertEqual(self.rows_of("host1"), rows)

@@ -241,6 +241,10 @@ class VtepRouter(testing.LabTestCase):
         self.assertTrue(self.eventually(lambda: self.ping(self.alpha, "10.1.2.13"),
                                         "Gamma answers"))
         agent = self.host1.agent
+        agent.confirm()  # What the tests before took back is gone from the switch, too.
+        # A MAC learned a moment ago is not yet remembered, and would be learned anew.
+        self.eventually(lambda: len(agent.rows("hnv_host", "Learned_MAC", ["mac"])) ==
+                        agent.status()["learning"]["macs"], "all MACs are remembered")
         agent.kill()
         self.assertIn("ttl=63", self.ping(self.alpha, "10.1.2.13"))
         agent.start()

@@ -112,6 +112,17 @@ class AgentControl:
                 raise CommandError(words, "refused", "", json.dumps(result))
         return answer
 
+    def confirm(self, timeout=20):
+        """Returns when all that was committed so far, in any database, is in the switch."""
+        *_, answer = self.transact(
+            "ms_vtep",
+            {"op": "mutate", "table": "Global", "where": [], "mutations": [["next_cfg", "+=", 1]]},
+            {"op": "select", "table": "Global", "where": [], "columns": ["next_cfg"]})
+        [row] = answer["rows"]
+        self.transact("ms_vtep", {
+            "op": "wait", "table": "Global", "where": [], "columns": ["cur_cfg"], "until": "==",
+            "rows": [{"cur_cfg": row["next_cfg"]}], "timeout": timeout * 1000})
+
     def rows(self, database, table, columns=(), where=()):
         """The rows of a table, as OVSDB JSON."""
         operation = {"op": "select", "table": table, "where": list(where)}

@@ -208,6 +208,11 @@ TEST_F(OvsdbStorageTest, CompactionShrinksTheFileAndKeepsTheRows) {
 }
 
 TEST_F(OvsdbStorageTest, CompactionUnderLoadLosesNothing) {
+#ifdef __SANITIZE_ADDRESS__
+    // Unlike glibc's, this allocator's locks are not looked after by fork(): the thread that closes
+    // the file before may hold one, which the child would wait for.
+    GTEST_SKIP() << "run with ThreadSanitizer instead";
+#endif
     open();
     for (int round = 0; round < 20; ++round) {
         compact();

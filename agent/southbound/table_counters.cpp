@@ -26,8 +26,10 @@ void TableCounters::ask_flows(std::vector<ovs::FlowFilter> filters, Reply reply)
 void TableCounters::begin() {
     if (!connection_) {
         connection_.emplace(target_, name_);
+        ++connections_;
+    }
+    if (deadline_ == 0) {
         deadline_ = ovs::now_msec() + kPatienceMsec;
-        generation_.reset();
     }
     connection_->run();
     // A connection that broke is asked anew.
@@ -47,15 +49,27 @@ void TableCounters::send_requests() {
     }
 }
 
+// Nobody has asked for a while; what the switch says by itself meanwhile is of no interest.
+void TableCounters::run_idle() {
+    if (connection_ && ovs::now_msec() >= idle_until_) {
+        connection_.reset();
+    }
+    if (connection_) {
+        connection_->run();
+        for (std::size_t i = 0; i < kMessagesPerTurn && connection_->receive(); ++i) {
+        }
+    }
+}
+
 void TableCounters::run() {
     if (questions_.empty()) {
-        return;
+        return run_idle();
     }
     if (questions_.front().filters.empty()) {
         return finish(std::vector<ovs::FlowRecord>{});
     }
     begin();
-    for (std::size_t i = 0; i < kMessagesPerTurn && connection_; ++i) {
+    for (std::size_t i = 0; i < kMessagesPerTurn && deadline_ != 0; ++i) {
         const auto bytes = connection_->receive();
         if (!bytes) {
             break;
@@ -70,20 +84,19 @@ void TableCounters::run() {
             return finish(Error("the switch reports " + error->name));
         }
     }
-    if (connection_ && ovs::now_msec() >= deadline_) {
+    if (deadline_ != 0 && ovs::now_msec() >= deadline_) {
         finish(Error("the switch did not answer in time"));
     }
 }
 
 void TableCounters::wait() {
-    if (questions_.empty()) {
-        return;
+    if (!questions_.empty() && deadline_ == 0) {
+        return ovs::wake_now();  // It has not begun.
     }
-    if (!connection_) {
-        return ovs::wake_now();
+    if (connection_) {
+        connection_->wait();
+        ovs::wake_at(questions_.empty() ? idle_until_ : deadline_);
     }
-    connection_->wait();
-    ovs::wake_at(deadline_);
 }
 
 void TableCounters::take(ovs::FlowStats stats) {
@@ -97,7 +110,12 @@ void TableCounters::take(ovs::FlowStats stats) {
 void TableCounters::finish(Result<std::vector<ovs::FlowRecord>> answer) {
     Question question = std::move(questions_.front());
     questions_.pop_front();
-    connection_.reset();
+    if (!answer) {
+        connection_.reset();  // What may still come is of no question.
+    }
+    idle_until_ = ovs::now_msec() + kKeepMsec;
+    deadline_ = 0;
+    generation_.reset();
     flows_ = {};
     question.reply(std::move(answer));
 }

@@ -1,7 +1,7 @@
 // What the flows of some tables have counted: asked of the switch when somebody wants to know.
 //
-// Over an OpenFlow connection of its own, which lives as long as there is a question, so that a
-// long answer never stands in the way of the programming. The loop goes on meanwhile: a turn takes
+// Over an OpenFlow connection of its own, so that a long answer never stands in the way of the
+// programming; it is kept for kKeepMsec after a question. The loop goes on meanwhile: a turn takes
 // kMessagesPerTurn replies. Questions are answered one after another.
 //
 // A flow's packets and bytes are the switch's count since the flow was made, or since its actions
@@ -32,6 +32,8 @@ class TableCounters {
     // A turn of the loop takes no more replies than this, of up to 64 KiB each.
     static constexpr std::size_t kMessagesPerTurn = 16;
     static constexpr std::int64_t kPatienceMsec = 8000;
+    // Longer than the usual time between questions: each connection is a line of two logs.
+    static constexpr std::int64_t kKeepMsec = 60'000;
 
     // `target`: the switch's management socket, "unix:/run/openvswitch/br-hnv.mgmt". `name` is for
     // the log.
@@ -46,6 +48,8 @@ class TableCounters {
 
     // Questions that wait for their reply.
     [[nodiscard]] std::size_t waiting() const { return questions_.size(); }
+    // How often it has connected to the switch.
+    [[nodiscard]] std::uint64_t connections() const { return connections_; }
 
     void run();
     void wait();
@@ -56,6 +60,7 @@ class TableCounters {
         Reply reply;
     };
 
+    void run_idle();
     void begin();
     void send_requests();
     void take(ovs::FlowStats stats);
@@ -66,9 +71,11 @@ class TableCounters {
     std::deque<Question> questions_;  // The first is being asked.
     std::optional<ovs::OpenFlowConnection> connection_;
     std::optional<std::uint64_t> generation_;  // Of the connection that the requests were sent on.
-    std::int64_t deadline_ = 0;                // now_msec()
-    std::size_t outstanding_ = 0;              // Filters whose last reply has not come.
-    std::vector<ovs::FlowRecord> flows_;       // Of the first question, so far.
+    std::int64_t deadline_ = 0;                // now_msec() of the first question; 0: not begun
+    std::int64_t idle_until_ = 0;              // now_msec(); the connection's end if nobody asks
+    std::uint64_t connections_ = 0;
+    std::size_t outstanding_ = 0;         // Filters whose last reply has not come.
+    std::vector<ovs::FlowRecord> flows_;  // Of the first question, so far.
 };
 
 }  // namespace hnv::southbound

@@ -57,6 +57,25 @@ TEST_F(TableCountersTest, TellsAllFlowsOfTheTablesThatAreAskedForAndNoOthers) {
     EXPECT_EQ((*one)->front().flow.table, static_cast<std::uint8_t>(Table::Deliver));
 }
 
+TEST_F(TableCountersTest, AsksAgainOverTheSameConnection) {
+    program(Table::Local, 3);
+    ASSERT_TRUE(confirm_all());
+    TableCounters counters(management(), "counters");
+    const auto ask = [&] {
+        Answer answer;
+        counters.ask({Table::Local}, into(answer));
+        return test::run_until(counters, [&] { return counters.waiting() == 0; }) && answer &&
+               *answer && (*answer)->size() == 3;
+    };
+    ASSERT_TRUE(ask());
+    const std::uint64_t connected = counters.connections();
+    program(Table::Deliver, 2);  // Something happens between the questions.
+    ASSERT_TRUE(confirm_all());
+    EXPECT_TRUE(ask());
+    EXPECT_TRUE(ask());
+    EXPECT_EQ(counters.connections(), connected);
+}
+
 TEST_F(TableCountersTest, TellsTheFlowsOfOneOwnerInATable) {
     const auto program_for = [this](std::uint64_t cookie, std::uint32_t vsid) {
         StageFlow flow(Table::Local, pipeline::priority::kNormal);

@@ -255,7 +255,7 @@ FlowBuilder& FlowBuilder::controller(const ControllerAction& action) {
     controller->max_len = action.max_length;
     controller->controller_id = action.controller_id;
     controller->reason = OFPR_ACTION;
-    controller->pause = false;
+    controller->pause = action.pause;
     controller->meter_id = action.meter;
     controller->provider_meter_id = UINT32_MAX;
     controller->userdata_len = static_cast<std::uint16_t>(action.userdata.size());

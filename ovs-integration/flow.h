@@ -84,6 +84,9 @@ struct ControllerAction {
     std::uint32_t meter;
     std::span<const std::uint8_t> userdata;
     std::uint16_t max_length = UINT16_MAX;  // Of the packet, so many bytes at most.
+    // Stops here and keeps the packet in the packet-in: what follows happens when the controller
+    // sends PacketIn::resume, or never.
+    bool pause = false;
 };
 
 // What of a fragmented packet a match can see: tp_src and tp_dst are 0 in every fragment; ct_tp_src

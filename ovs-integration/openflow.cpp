@@ -121,8 +121,9 @@ class ScopedBuffer {
     ofputil_packet_in in{};
     std::size_t total_length = 0;
     std::uint32_t buffer_id = 0;
+    ofpbuf continuation{};
     const ofperr error = ofputil_decode_packet_in(header(message), true, nullptr, nullptr, &in,
-                                                  &total_length, &buffer_id, nullptr);
+                                                  &total_length, &buffer_id, &continuation);
     if (error != 0) {
         return Error(std::string("packet-in: ") + ofperr_to_string(error));
     }
@@ -134,6 +135,9 @@ class ScopedBuffer {
     reply.registers.assign(std::begin(in.flow_metadata.flow.regs),
                            std::end(in.flow_metadata.flow.regs));
     reply.userdata.assign(in.userdata, in.userdata + in.userdata_len);
+    if (continuation.size != 0) {
+        reply.resume = finish(ofputil_encode_resume(&in, &continuation, kOpenFlowProtocol), 0);
+    }
     return Message(std::move(reply));
 }
 

@@ -108,6 +108,9 @@ struct PacketIn {
     std::uint64_t metadata = 0;
     std::vector<std::uint32_t> registers;  // reg0, reg1, ...
     std::vector<std::uint8_t> userdata;
+    // Of a controller() action that pauses: the message that goes on with the packet (NXT_RESUME).
+    // To be sent once, over any connection; empty: the action did not pause.
+    Bytes resume{};
 };
 // Anything else; the agent has no use for it.
 struct OtherMessage {};

@@ -197,8 +197,16 @@ void HnvHostReader::settings(const ovs::RowChange& change) {
             setting(row, "learned_macs_limit", std::uint32_t{0}, policy::kMaxLearnedMacs);
         spec.stats_interval_seconds = setting(row, "stats_interval_seconds", std::uint32_t{0},
                                               policy::kMaxStatsIntervalSeconds);
+        spec.on_demand_mappings = setting(row, "on_demand_mappings", policy::kMinOnDemandMappings,
+                                          policy::kMaxOnDemandMappings);
+        spec.on_demand_idle_seconds =
+            setting(row, "on_demand_idle_seconds", policy::kMinOnDemandIdleSeconds,
+                    policy::kMaxOnDemandIdleSeconds);
         for (const auto& [key, value] : row.string_map("settings")) {
             spec.vtep_list_ports |= key == "vtep_list_ports" && value == "true";
+            if (key == "programming") {
+                spec.programming = programming_named(value).value_or(policy::Programming::Auto);
+            }
         }
     }
     model_.set_host_settings(spec);

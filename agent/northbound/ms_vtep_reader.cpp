@@ -138,6 +138,8 @@ void MsVtepReader::subnet(const ovs::RowChange& change) {
     for (const auto& [key, value] : change.after->string_map("other_config")) {
         if (key == "replication") {
             spec.replicate_per_vm = value == "per-vm";
+        } else if (key == "programming") {
+            spec.programming = programming_named(value);
         }
     }
     accept(row, FaultKey::VsidRange, std::move(spec));

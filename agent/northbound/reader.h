@@ -35,6 +35,14 @@ struct SequenceRow {
 // Called when next_cfg or cur_cfg of the database changed.
 using SequenceSink = std::function<void(std::string_view database, const SequenceRow& row)>;
 
+// "proactive", "on-demand", "auto"; nullopt: none of them.
+[[nodiscard]] inline std::optional<policy::Programming> programming_named(std::string_view text) {
+    return text == "proactive"   ? std::optional(policy::Programming::Proactive)
+           : text == "on-demand" ? std::optional(policy::Programming::OnDemand)
+           : text == "auto"      ? std::optional(policy::Programming::Auto)
+                                 : std::nullopt;
+}
+
 // What the readers share.
 class ReaderBase : public Reader {
   public:

@@ -147,10 +147,14 @@ void Model::set_host_settings(const HostSettingsSpec& settings) {
     if (settings != host_settings_) {
         host_settings_ = settings;
         touch(ObjectKind::Host, 0);
+        for (const auto& [row, subnet] : subnets_) {
+            touched_programming_.insert(subnet.get());
+        }
     }
 }
 
 std::vector<ObjectId> Model::commit() {
+    resolve_programming();
     resolve_groups();
     // Ports come after the subnets and mappings that they are made of; records that
     // nothing refers to any more go when nobody looks at them.
@@ -174,7 +178,8 @@ std::vector<ObjectId> Model::commit() {
         release(*subnet);
     }
     std::vector<ObjectId> changed(touched_.begin(), touched_.end());
-    touched_.clear();
+    touched_ = {};  // clear() would cost as much as the largest commit before.
+    committed_ |= !changed.empty();
     return changed;
 }
 

@@ -168,6 +168,27 @@ class Model {
     void forget(const ObjectId& learned);
     void forget(const LearnedKey& learned);
 
+    // --- on-demand programming (model_demand.cpp). Who calls decides on limits and on time ---
+    // The object of a MAC, or of the MAC of a customer address; nullopt: nobody in the subnet has
+    // it, or the subnet is programmed proactively.
+    [[nodiscard]] std::optional<ObjectId> demandable(std::uint32_t vsid,
+                                                     const MacAddress& mac) const;
+    [[nodiscard]] std::optional<ObjectId> demandable(std::uint32_t vsid, const IpAddress& ca) const;
+    // Of a MAC, in whichever subnets.
+    [[nodiscard]] std::vector<ObjectId> demandable_everywhere(const MacAddress& mac) const;
+    // Gives a demandable object its flows, until release(), or until it is mapped no more. False:
+    // it had them already.
+    bool demand(const ObjectId& mac);
+    void release(const ObjectId& mac);
+    [[nodiscard]] bool is_demanded(const ObjectId& mac) const;
+    // Whether for_each_on_demand_subnet() may name others than at the last call.
+    [[nodiscard]] bool take_programming_changes() {
+        return std::exchange(programming_changed_, false);
+    }
+    [[nodiscard]] std::size_t demanded() const { return demanded_; }
+    void for_each_on_demand_subnet(
+        const std::function<void(std::uint32_t vsid, std::size_t demanded)>& visit) const;
+
     // The objects whose views may differ from what they were at the last commit.
     [[nodiscard]] std::vector<ObjectId> commit();
 
@@ -357,6 +378,11 @@ class Model {
     void touch_flood_endpoint(const SubnetRecord& subnet);
     [[nodiscard]] Flood flood_of(const SubnetRecord& subnet) const;
 
+    // model_demand.cpp
+    [[nodiscard]] bool wants_on_demand(const SubnetRecord& subnet) const;
+    void resolve_programming();
+    void demand(SubnetRecord& subnet, const MacAddress& mac);
+
     // model_acls.cpp
     void remove_acl_entry(const Uuid& row);
     void remove_acl(const Uuid& row);
@@ -473,12 +499,17 @@ class Model {
     bool locators_changed_ = true;
     std::unordered_map<std::uint32_t, PortRecord*> learning_ports_;  // By their OpenFlow number.
     std::size_t learned_count_ = 0;
+    std::set<SubnetRecord*> on_demand_subnets_;
+    std::size_t demanded_ = 0;  // MACs, in all of them.
+    bool committed_ = false;    // There may be flows.
+    bool programming_changed_ = false;
     std::uint32_t next_number_ = 1;
 
     // What commit() has to look at.
     std::unordered_set<ObjectId> touched_;
     std::unordered_set<SubnetRecord*> touched_subnets_;
     std::unordered_set<SubnetRecord*> touched_groups_;
+    std::unordered_set<SubnetRecord*> touched_programming_;
     std::set<std::pair<SubnetRecord*, IpAddress>> touched_cas_;
     std::unordered_set<Uuid> touched_acls_;
     std::set<PortRecord*> touched_ports_;

@@ -150,6 +150,7 @@ void Model::put(const Uuid& row, const MappingSpec& spec) {
 void Model::link(MappingRecord& mapping) {
     SubnetRecord& subnet = *mapping.subnet;
     ++subnet.mappings;
+    touched_programming_.insert(&subnet);
     append(subnet.by_mac[mapping.mac], mapping, &MappingRecord::next_of_mac);
     touch_mac(subnet, mapping.mac);
     if (mapping.ca) {
@@ -162,6 +163,7 @@ void Model::link(MappingRecord& mapping) {
 void Model::unlink(MappingRecord& mapping) {
     SubnetRecord& subnet = *mapping.subnet;
     --subnet.mappings;
+    touched_programming_.insert(&subnet);
     const auto of_mac = subnet.by_mac.find(mapping.mac);
     if (take_out(of_mac->second, mapping, &MappingRecord::next_of_mac)) {
         subnet.by_mac.erase(of_mac);
@@ -336,6 +338,8 @@ void Model::resolve_macs() {
         const auto first = subnet->second->by_mac.find(MacAddress::from_bits(id.detail));
         if (first != subnet->second->by_mac.end()) {
             check_mac(*first->second);
+        } else if (subnet->second->demanded.erase(MacAddress::from_bits(id.detail)) != 0) {
+            --demanded_;
         }
     }
 }
@@ -469,6 +473,9 @@ std::optional<MacView> Model::mac(const ObjectId& id) const {
     const auto of_mac = entry->second->by_mac.find(mac);
     if (of_mac == entry->second->by_mac.end() || entry->second->spec->vlan ||
         !of_mac->second->locator->spec || !any_in_force(*of_mac->second)) {
+        return std::nullopt;
+    }
+    if (entry->second->on_demand && !entry->second->demanded.contains(mac)) {
         return std::nullopt;
     }
     const LocatorSpec& locator = *of_mac->second->locator->spec;

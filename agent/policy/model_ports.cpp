@@ -337,6 +337,7 @@ void Model::resolve_port(PortRecord& port) {
         status.state = view.active ? PortState::Active : PortState::Blocked;
         status.reason = reason;
         view.ofport = port.interface->ofport;
+        view.may_demand = !on_demand_subnets_.empty();
         publish_leases(port, view);
         port.view = std::move(view);
     } else {

@@ -48,6 +48,7 @@ void Model::put(const Uuid& row, SubnetSpec spec) {
         if (subnet.spec->static_routes != spec.static_routes) {
             touched_subnets_.insert(&subnet);
         }
+        touched_programming_.insert(&subnet);
         if (subnet.spec->replicate_per_vm != spec.replicate_per_vm ||
             subnet.spec->service_node != spec.service_node) {
             touch(ObjectKind::Subnet, subnet.number);
@@ -61,6 +62,7 @@ void Model::put(const Uuid& row, SubnetSpec spec) {
     SubnetRecord& fresh = subnet_record(row);
     subnets_by_vsid_[spec.vsid].push_back(&fresh);
     fresh.spec = std::move(spec);
+    touched_programming_.insert(&fresh);
     if (fresh.spec->vlan) {
         vlans_by_uplink_.emplace(fresh.spec->vlan->uplink, row);
         check_vlan(fresh);
@@ -75,6 +77,7 @@ void Model::remove_subnet(const Uuid& row) {
     }
     SubnetRecord& subnet = *entry->second;
     const std::uint32_t vsid = subnet.spec->vsid;
+    touched_programming_.insert(&subnet);
     if (subnet.in_force) {
         retract_neighbours(subnet);
         subnet.in_force = false;
@@ -288,6 +291,7 @@ std::optional<SubnetView> Model::subnet(const ObjectId& id) const {
         return port->view && port->view->active && port->view->vtep;
     });
     view.flood = vtep ? flood_of(subnet) : Flood::Nowhere;
+    view.on_demand = subnet.on_demand;
     if (!view.vlan) {
         view_replication(subnet, view);
     }

@@ -69,6 +69,7 @@ struct HostView {
     unsigned mtu_v6 = 0;
     std::optional<std::uint32_t> audit_limit_pps{};
     std::vector<std::uint32_t> bfd_ofports{};  // Of ports that carry BFD alone; ascending.
+    bool on_demand = false;                    // Some subnet is.
 };
 
 // What customer addresses become beyond a gateway port.
@@ -177,6 +178,7 @@ struct PortView {
     std::uint32_t outbound_max_mbps = 0;
     std::uint32_t inbound_max_mbps = 0;
     std::optional<std::uint32_t> arp_limit_pps;
+    bool may_demand = false;  // Some subnet of the host is programmed on demand.
     Acl acl{};
 };
 
@@ -238,6 +240,7 @@ struct SubnetView {
         LocatorSpec locator;
     };
     std::vector<Member> members{};
+    bool on_demand = false;  // The agent is asked for a MAC that has no flow.
     // Of a subnet with a port of hardware_vtep. What comes by a tunnel goes to ports here at most.
     Flood flood = Flood::Nowhere;
 };

@@ -14,6 +14,7 @@
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -124,6 +125,9 @@ struct SubnetRecord {
     std::unordered_map<IpAddress, MappingRecord*> by_ca;
     std::map<std::uint32_t, LocatorUse> locators;
     std::size_t mappings = 0;
+    // As of the last commit: whether remote MACs have their flows on demand, and which have.
+    bool on_demand = false;
+    std::unordered_set<MacAddress> demanded;
     // Addresses that are shared, and their numbers.
     std::map<IpAddress, std::uint32_t> vips;
     std::unordered_map<std::uint32_t, IpAddress> vips_by_number;

@@ -86,6 +86,21 @@ struct VlanSpec {
 [[nodiscard]] constexpr std::uint32_t vsid_of_vlan(std::uint16_t vlan) { return 0x1000000U | vlan; }
 
 // A virtual subnet (Logical_Switch).
+// When the flows of a subnet's remote MACs are made.
+enum class Programming : std::uint8_t {
+    Auto,       // Proactively while the subnet is small.
+    Proactive,  // As soon as they are mapped.
+    OnDemand,   // When somebody here speaks to them.
+};
+// Of Auto: mappings of the subnet from which on it is on demand.
+inline constexpr std::size_t kDefaultOnDemandMappings = 10'000;
+inline constexpr std::uint32_t kMinOnDemandMappings = 1;
+inline constexpr std::uint32_t kMaxOnDemandMappings = 100'000'000;
+// How long what nobody uses keeps its flows.
+inline constexpr std::uint32_t kDefaultOnDemandIdleSeconds = 60;
+inline constexpr std::uint32_t kMinOnDemandIdleSeconds = 2;
+inline constexpr std::uint32_t kMaxOnDemandIdleSeconds = 86'400;
+
 struct SubnetSpec {
     std::uint32_t vsid = 0;  // With `vlan`: vsid_of_vlan().
     std::string name;
@@ -95,6 +110,7 @@ struct SubnetSpec {
     std::optional<VlanSpec> vlan{};
     // Of a group's locators one is a service node that copies for all: it alone is sent to.
     bool service_node = false;
+    std::optional<Programming> programming{};  // nullopt: as the host's settings say.
     bool operator==(const SubnetSpec&) const = default;
 };
 
@@ -197,7 +213,10 @@ struct HostSettingsSpec {
     std::optional<std::uint32_t> mac_aging_seconds{};
     std::optional<std::uint32_t> learned_macs_limit{};      // Of all ports together.
     std::optional<std::uint32_t> stats_interval_seconds{};  // 0: never.
-    bool vtep_list_ports = false;  // Interfaces appear as ports in hardware_vtep.
+    bool vtep_list_ports = false;                 // Interfaces appear as ports in hardware_vtep.
+    Programming programming = Programming::Auto;  // Of subnets that do not say.
+    std::optional<std::uint32_t> on_demand_mappings{};
+    std::optional<std::uint32_t> on_demand_idle_seconds{};
     bool operator==(const HostSettingsSpec&) const = default;
 };
 

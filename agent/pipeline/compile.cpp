@@ -40,6 +40,7 @@ FlowSet compile(const policy::HostView& host) {
     balance_host(cookie, out);
     local_host(cookie, out);
     mapping_host(cookie, out);
+    demand_host(host, cookie, out);
     replicate_host(cookie, out);
     deliver_host(host, cookie, out);
     tunnel_host(host, cookie, out);
@@ -67,6 +68,7 @@ FlowSet compile(const policy::PortView& port) {
         storm_port(port, cookie, out);
         qos_port(port, cookie, out);
         no_destination_port(port, cookie, out);
+        demand_port(port, cookie, out);
         vtep_port(port, cookie, out);
         learn_port(port, cookie, out);
         mapping_port(port, cookie, out);
@@ -79,6 +81,7 @@ FlowSet compile(const policy::PortView& port) {
         storm_port(port, cookie, out);
         qos_port(port, cookie, out);
         no_destination_port(port, cookie, out);
+        demand_port(port, cookie, out);
         neighbour_port(port, cookie, out);
         nat_port(port, cookie, out);
         dhcp_port(port, cookie, out);
@@ -99,6 +102,7 @@ FlowSet compile(const policy::SubnetView& subnet) {
     router_subnet(subnet, cookie, out);
     local_subnet(subnet, cookie, out);
     mapping_subnet(subnet, cookie, out);
+    demand_subnet(subnet, cookie, out);
     replicate_subnet(subnet, cookie, out);
     return out;
 }

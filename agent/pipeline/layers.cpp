@@ -83,6 +83,7 @@ constexpr std::array kLayerOfTable{
     Layer::FirewallInAdmin,        // RulesInAdmin
     Layer::FirewallInController,   // RulesInController
     Layer::Learning,               // Learn
+    Layer::Mapping,                // Demand
 };
 
 [[nodiscard]] constexpr unsigned number_of(Table table) { return static_cast<unsigned>(table); }
@@ -151,6 +152,8 @@ constexpr std::array kDrops{
          "the destination is mapped to this host, and no active port here has its MAC"},
     Drop{Table::Mapping, priority::kMiss,
          "unknown destination: its MAC is not mapped in this virtual subnet"},
+    Drop{Table::Demand, priority::kMiss,
+         "its destination is not programmed, and its sender is gone"},
     Drop{Table::Replicate, priority::kMiss, "broadcast in a virtual subnet that is not known"},
     Drop{Table::FirewallInTrack, priority::kHigh, "a copy of what the port itself has sent"},
     Drop{Table::FirewallInTrack, priority::kMiss, "the port's rules block everything"},
@@ -282,6 +285,8 @@ std::string_view what_is_asked(unsigned packet_in_kind) {
             return "to the audit log";
         case PacketInKind::Learn:
             return "a MAC that is not known yet, for the agent to learn";
+        case PacketInKind::Demand:
+            return "the first packet to a destination, which the agent now programs";
         case PacketInKind::Dhcp:
         case PacketInKind::Dhcpv6:
             return "a DHCP message, for the agent to answer";

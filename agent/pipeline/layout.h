@@ -15,9 +15,10 @@
 //                Replicate ─▶ each of FirewallIn*, Tunnel  Mapping ─▶ Tunnel ─▶ Encapsulate ─▶
 //                tunnel
 //
-//   FirewallOutTrack ─▶ Learn and back, of what ports of hardware_vtep may send ─▶ agent: new MACs
-//   FirewallIn* ─▶ Snat ─▶ Snatted ─▶ QosIn ─▶ MirrorIn ─▶ Deliver
-//   Route, Resolve, Encapsulate ─▶ IcmpError ─▶ agent: what the router tells the sender
+//   Resolve, Mapping ─▶ Demand and back, of subnets that are programmed on demand ─▶ agent:
+//   programs FirewallOutTrack ─▶ Learn and back, of what ports of hardware_vtep may send ─▶ agent:
+//   new MACs FirewallIn* ─▶ Snat ─▶ Snatted ─▶ QosIn ─▶ MirrorIn ─▶ Deliver Route, Resolve,
+//   Encapsulate ─▶ IcmpError ─▶ agent: what the router tells the sender
 //
 // A packet goes to higher table numbers only, but for detours by ct(): NAT sends what it has
 // committed a connection for through Dnat, or Snatted, once more, and QosIn a broadcast's copy
@@ -75,8 +76,10 @@ enum class Table : std::uint8_t {
     RulesInController,
     // Called by resubmit from Guard for ports of hardware_vtep; it decides nothing.
     Learn,  // (port, VLAN, source MAC) → known; what is not known is told to the agent.
+    // From Resolve and Mapping, and back there when the agent has had its say.
+    Demand,  // What is for a destination that is not programmed: the agent is asked, once.
 };
-inline constexpr unsigned kTableCount = static_cast<unsigned>(Table::Learn) + 1;
+inline constexpr unsigned kTableCount = static_cast<unsigned>(Table::Demand) + 1;
 
 // Registers; zero at the start of the pipeline.
 enum class Reg : unsigned {
@@ -117,6 +120,9 @@ enum class EncapsulationCode : std::uint32_t {
 inline constexpr std::uint32_t kLocalCopies = 0xffff;
 // In Reg::Part: what came by a tunnel, or from a VLAN, which goes to ports of this host alone.
 inline constexpr std::uint32_t kTunnelCopies = 0xfffe;
+// In Reg::Part, of unicast: the agent has been asked for its MAC, or for the MAC of its address.
+inline constexpr std::uint32_t kAskedMac = 0xfffd;
+inline constexpr std::uint32_t kAskedAddress = 0xfffc;
 
 // In Reg::SourceVlan and Reg::DestinationVlan: a VLAN as an 802.1Q TCI with its CFI bit, as Open
 // vSwitch tells a tagged frame from an untagged one; 0 is untagged.
@@ -184,6 +190,8 @@ enum class MeterKind : std::uint32_t {
     QosIn,          // What a guest is sent.
     Audit,          // Of the host, port 0: packets whose verdict is logged.
     Learn,          // Frames of MACs that are not known, to the agent.
+    Demand,         // Packets for what is not programmed, to the agent. Of the host, port 0: those
+                    // that came by a tunnel.
 };
 [[nodiscard]] constexpr std::uint32_t meter_id(MeterKind kind, std::uint32_t ofport) {
     return static_cast<std::uint32_t>(kind) << 16 | ofport;
@@ -193,6 +201,7 @@ inline constexpr std::uint32_t kIcmpErrorLimitPps = 200;
 inline constexpr std::uint32_t kDhcpLimitPps = 50;
 inline constexpr std::uint32_t kDefaultAuditLimitPps = 1000;
 inline constexpr std::uint32_t kLearnLimitPps = 1000;
+inline constexpr std::uint32_t kDemandLimitPps = 5000;
 // Meters hold this much of a second's packets as burst.
 inline constexpr std::uint32_t kMeterBurstDivisor = 4;
 // Those of Mbit/s, this much of a second's bits: TCP sends in bursts, and takes each loss for a
@@ -205,6 +214,8 @@ inline constexpr std::uint16_t kResponderControllerId = 0x684e;
 inline constexpr std::uint16_t kAuditControllerId = 0x6841;
 // And of what learns MACs, which is to see nothing but PacketInKind::Learn.
 inline constexpr std::uint16_t kLearningControllerId = 0x684c;
+// And of on-demand programming, which is to see nothing but PacketInKind::Demand.
+inline constexpr std::uint16_t kDemandControllerId = 0x6844;
 
 // The first byte of a packet-in's userdata: what the agent is asked for. Behind it:
 //   ArpRequest: nothing; or the MAC that has whatever address is asked for (6 bytes)
@@ -214,7 +225,7 @@ inline constexpr std::uint16_t kLearningControllerId = 0x684c;
 //              the subnet has no gateway of the family, the packet's destination is to speak)
 //   Dhcp, Dhcpv6, RouterSolicitation: the port's policy::PortKey (8 bytes)
 //   Audit: audit_userdata.h has its form
-//   Learn: nothing
+//   Learn, Demand: nothing
 // What the agent sends back goes out of the port in Reg::Source, with the tag in Reg::SourceVlan.
 enum class PacketInKind : std::uint8_t {
     ArpRequest = 1,
@@ -223,8 +234,10 @@ enum class PacketInKind : std::uint8_t {
     Dhcp = 4,
     Dhcpv6 = 5,
     RouterSolicitation = 6,
-    Audit = 0x41,  // Nothing is sent back: what a firewall rule decided is to be logged.
-    Learn = 0x4c,  // Nor here: the port, its VLAN and the frame's source are to be learned.
+    Audit = 0x41,   // Nothing is sent back: what a firewall rule decided is to be logged.
+    Demand = 0x44,  // The packet waits: what it is for is to be programmed, then it is resumed.
+    Learn =
+        0x4c,  // Nothing here, too: the port, its VLAN and the frame's source are to be learned.
 };
 
 // In Reg::Reason.

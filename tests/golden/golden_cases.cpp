@@ -453,6 +453,25 @@ FlowSet service() {
     return compile(view);
 }
 
+FlowSet host_on_demand() {
+    policy::HostView host;
+    host.on_demand = true;
+    return compile(host);
+}
+
+FlowSet port_may_demand() {
+    PortView port = allow_all_port();
+    port.may_demand = true;
+    return compile(port);
+}
+
+FlowSet subnet_on_demand() {
+    policy::SubnetView view;
+    view.vsid = 5001;
+    view.on_demand = true;
+    return compile(view);
+}
+
 FlowSet subnet_alone() {
     policy::SubnetView view;
     view.vsid = 5001;
@@ -559,6 +578,9 @@ const std::vector<GoldenCase>& golden_cases() {
         {"subnet_groups", subnet_groups},
         {"subnet_per_vm", subnet_per_vm},
         {"subnet_alone", subnet_alone},
+        {"subnet_on_demand", subnet_on_demand},
+        {"port_may_demand", port_may_demand},
+        {"host_on_demand", host_on_demand},
         {"vip", vip},
         {"service", service},
         {"subnet_vlan", subnet_vlan},

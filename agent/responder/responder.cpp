@@ -195,6 +195,7 @@ Response respond(const ovs::PacketIn& packet_in, const policy::NeighbourTable& n
             break;
         case PacketInKind::Audit:
         case PacketInKind::Learn:
+        case PacketInKind::Demand:
             break;  // For those who listen on connections of their own.
     }
     if (response.outcome != Outcome::Unexpected) {
@@ -208,9 +209,10 @@ Response respond(const ovs::PacketIn& packet_in, const policy::NeighbourTable& n
 }
 
 Responder::Responder(std::string target, const policy::NeighbourTable& neighbours,
-                     const policy::LeaseTable& leases)
+                     const policy::LeaseTable& leases, OnAnswer on_answer)
     : neighbours_(neighbours),
       leases_(leases),
+      on_answer_(std::move(on_answer)),
       schedule_(leases),
       thread_(
           std::move(target), "responder", pipeline::kResponderControllerId,
@@ -293,6 +295,11 @@ void Responder::answer(ovs::OpenFlowConnection& connection, const ovs::PacketIn&
     }
     connection.send(ovs::encode_packet_out(response.frame, response.port));
     count(response.kind, response.outcome);
+    if (on_answer_ && (response.kind == PacketInKind::ArpRequest ||
+                       response.kind == PacketInKind::NeighbourSolicitation)) {
+        on_answer_(value_of(packet_in, Reg::Vsid), response.port,
+                   read_mac(response.frame, kEthSource));  // Whose answer it is.
+    }
     if (response.kind == PacketInKind::IcmpError) {
         errors_sent_[static_cast<std::size_t>(response.reason)].fetch_add(
             1, std::memory_order_relaxed);

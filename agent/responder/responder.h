@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -114,10 +115,15 @@ struct Response {
 
 class Responder {
   public:
+    // In the responder's thread: a guest of the virtual subnet, at the OpenFlow port, has been told
+    // that a neighbour has this MAC.
+    using OnAnswer =
+        std::function<void(std::uint32_t vsid, std::uint32_t ofport, const MacAddress& mac)>;
+
     // `target`: the bridge's management socket, "unix:<ovs-run-dir>/<bridge>.mgmt"; it need not
     // exist yet. The tables outlive the responder.
     Responder(std::string target, const policy::NeighbourTable& neighbours,
-              const policy::LeaseTable& leases);
+              const policy::LeaseTable& leases, OnAnswer on_answer = {});
 
     // As those of ovs::PacketInThread; the destructor stops.
     void start() { thread_.start(); }
@@ -147,6 +153,7 @@ class Responder {
 
     const policy::NeighbourTable& neighbours_;
     const policy::LeaseTable& leases_;
+    const OnAnswer on_answer_;
     // The responder's thread's.
     AdvertisementSchedule schedule_;
     std::int64_t next_advertisements_ = 0;

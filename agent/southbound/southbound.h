@@ -62,6 +62,9 @@ struct Counters {
 class Southbound {
   public:
     using Compile = std::function<pipeline::FlowSet(const policy::ObjectId&)>;
+    // Takes the cookies of flows that the switch has and nobody wants; returns the objects that
+    // have changed, because some of the flows are wanted after all.
+    using Adopt = std::function<std::vector<policy::ObjectId>(const std::vector<std::uint64_t>&)>;
 
     // The connection is used by nobody else.
     Southbound(ovs::OpenFlowConnection& connection, Compile compile);
@@ -70,6 +73,13 @@ class Southbound {
     // the switch has acknowledged this change and all before it.
     std::uint64_t apply(const std::vector<policy::ObjectId>& objects);
     [[nodiscard]] std::uint64_t confirmed() const { return confirmed_; }
+    // What apply() returned last.
+    [[nodiscard]] std::uint64_t applied() const { return applied_; }
+
+    // Asked at the end of each read-back that has found stray flows.
+    void set_adopt(Adopt adopt) { adopt_ = std::move(adopt); }
+    // Sends a message that nobody answers.
+    void pass(const ovs::Bytes& message) { connection_.send(message); }
 
     // Until then nothing is sent and nothing read back: flows that are still right must not be
     // taken for stray ones because the policy has not been read yet.
@@ -87,6 +97,11 @@ class Southbound {
     [[nodiscard]] std::vector<Verdict> take_verdicts();
 
   private:
+    // A flow of the switch that nobody wants.
+    struct Stray {
+        std::uint64_t cookie = 0;
+        std::uint64_t print = 0;
+    };
     using ReadBackIndex = std::unordered_map<std::uint64_t, std::uint64_t>;
     using Clock = std::chrono::steady_clock;
 
@@ -98,6 +113,7 @@ class Southbound {
     void handle_error(const ovs::ErrorReply& error);
     void handle_barrier(std::uint32_t xid);
     void end_read_back();
+    void settle_strays();
     [[nodiscard]] std::vector<FlowChange> compile_all(const std::vector<policy::ObjectId>& objects);
     void queue(std::vector<FlowChange> changes);
     void queue(FlowChange change);
@@ -114,6 +130,7 @@ class Southbound {
 
     ovs::OpenFlowConnection& connection_;
     Compile compile_;
+    Adopt adopt_;
     FlowStore store_;
     State state_ = State::Offline;
     bool started_ = false;
@@ -146,6 +163,7 @@ class Southbound {
         std::int64_t deadline = 0;
         bool flows_done = false;
         bool meters_done = false;
+        std::unordered_map<std::string, Stray> strays;  // By key.
         ReadBackIndex missing;  // Key hash → fingerprint of what has not been seen (right) yet.
     } read_back_;
 

@@ -50,8 +50,8 @@ void Southbound::handle_flows(const ovs::FlowStats& stats) {
         const std::string key = record.flow.key();
         const auto wanted = read_back_.missing.find(key_hash(key));
         if (wanted == read_back_.missing.end()) {
-            ++counters_.stray;
-            queue({FlowChange::Kind::Delete, {}, flow_of_key(key)});
+            read_back_.strays.insert_or_assign(key,
+                                               Stray{record.flow.cookie, fingerprint(record.flow)});
         } else if (wanted->second == fingerprint(record.flow)) {
             ++counters_.kept;
             read_back_.missing.erase(wanted);
@@ -76,10 +76,41 @@ void Southbound::handle_meters(const ovs::MeterConfigs& configs) {
     }
 }
 
+// What nobody wants goes, unless somebody does when he hears of it.
+void Southbound::settle_strays() {
+    if (adopt_ && !read_back_.strays.empty()) {
+        std::vector<std::uint64_t> cookies;
+        cookies.reserve(read_back_.strays.size());
+        for (const auto& [key, stray] : read_back_.strays) {
+            cookies.push_back(stray.cookie);
+        }
+        for (const FlowChange& change : compile_all(adopt_(cookies))) {
+            const std::string key = change.flow.key();
+            const auto stray = read_back_.strays.find(key);
+            const bool right =
+                stray != read_back_.strays.end() && stray->second.print == fingerprint(change.flow);
+            if (change.kind == FlowChange::Kind::Add) {
+                counters_.kept += right ? 1 : 0;
+                if (!right) {
+                    read_back_.missing.emplace(key_hash(key), fingerprint(change.flow));
+                }
+                if (stray != read_back_.strays.end()) {
+                    read_back_.strays.erase(stray);
+                }
+            }
+        }
+    }
+    counters_.stray = read_back_.strays.size();
+    for (const auto& [key, stray] : read_back_.strays) {
+        queue({FlowChange::Kind::Delete, {}, flow_of_key(key)});
+    }
+}
+
 void Southbound::end_read_back() {
     if (!read_back_.flows_done || !read_back_.meters_done) {
         return;
     }
+    settle_strays();
     state_ = State::Idle;
     counters_.repaired = read_back_.missing.size();
     std::unordered_set<policy::ObjectId> incomplete;

@@ -81,14 +81,22 @@ Agent::Agent(AgentConfig config)
       underlay_({config_.ovs_db, config_.bridge, config_.datapath_type, config_.ovs_run_dir}),
       connection_(management_socket(config_), "southbound"),
       southbound_(connection_, [this](const policy::ObjectId& object) { return compile(object); }),
-      responder_(management_socket(config_), neighbours_, model_.leases()),
+      demands_(management_socket(config_)),
+      responder_(management_socket(config_), neighbours_, model_.leases(),
+                 [this](std::uint32_t vsid, std::uint32_t ofport, const MacAddress& mac) {
+                     demands_.announce(vsid, ofport, mac);
+                 }),
       audit_log_(management_socket(config_), port_names_, config_.log_dir + "/audit.log"),
       listener_(management_socket(config_)),
       macs_(model_, faults_, management_socket(config_)),
+      programmer_(model_, management_socket(config_)),
       vtep_local_macs_(databases_),
       drops_(model_, management_socket(config_)),
       binding_counters_(model_, management_socket(config_)),
       zone_limits_(config_.ovs_run_dir) {
+    southbound_.set_adopt([this](const std::vector<std::uint64_t>& cookies) {
+        return programmer_.adopt(cookies) ? model_.commit() : std::vector<policy::ObjectId>();
+    });
     const auto sequence = [this](std::string_view database, const northbound::SequenceRow& row) {
         sequences_.on_row(database, row);
     };
@@ -104,6 +112,7 @@ Agent::Agent(AgentConfig config)
 Agent::~Agent() {
     responder_.stop();
     listener_.stop();
+    demands_.stop();
     audit_log_.stop();
 }
 
@@ -126,10 +135,27 @@ Status Agent::open() {
         return unixctl.error();
     }
     unixctl_ = std::move(*unixctl);
-    reports_ = std::make_unique<admin::Reports>(admin::Sources{
-        model_, faults_, southbound_, responder_, audit_log_, underlay_, sequences_, databases_,
-        provider_addresses_, refused_, config_.name, config_.bridge, config_.ovs_run_dir,
-        config_.version, started_, &zone_limits_, &listener_, &macs_, &ownership_});
+    reports_ = std::make_unique<admin::Reports>(admin::Sources{model_,
+                                                               faults_,
+                                                               southbound_,
+                                                               responder_,
+                                                               audit_log_,
+                                                               underlay_,
+                                                               sequences_,
+                                                               databases_,
+                                                               provider_addresses_,
+                                                               refused_,
+                                                               config_.name,
+                                                               config_.bridge,
+                                                               config_.ovs_run_dir,
+                                                               config_.version,
+                                                               started_,
+                                                               &zone_limits_,
+                                                               &listener_,
+                                                               &macs_,
+                                                               &ownership_,
+                                                               &demands_,
+                                                               &programmer_});
     add_commands();
     return {};
 }
@@ -327,6 +353,7 @@ void Agent::run() {
     responder_.start();
     audit_log_.start();
     listener_.start();
+    demands_.start();
     while (!exiting_) {
         turn();
         ovs::block();
@@ -342,7 +369,9 @@ void Agent::turn() {
     }
     watch_peers();
     learn();
+    meet_demand();
     southbound_.run();
+    resume_packets();
     limit_connections();
     drops_.run();
     if (underlay_known_) {
@@ -357,6 +386,8 @@ void Agent::turn() {
     drops_.wait();
     listener_.wait();
     macs_.wait();
+    demands_.wait();
+    programmer_.wait();
     if (underlay_known_) {
         binding_counters_.wait();
     }

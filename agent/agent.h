@@ -24,6 +24,8 @@
 #include "admin/drop_counters.h"
 #include "admin/reports.h"
 #include "audit/audit_log.h"
+#include "demand/listener.h"
+#include "demand/programmer.h"
 #include "learning/listener.h"
 #include "learning/mac_table.h"
 #include "northbound/fault_writer.h"
@@ -99,6 +101,9 @@ class Agent final : private ovs::CommitListener {
     void learn();
     void restore_learned();
     void tell_learned();
+    // agent_demand.cpp
+    void meet_demand();
+    void resume_packets();
     [[nodiscard]] pipeline::FlowSet compile(const policy::ObjectId& object);
     void tell_shortfall(const policy::ObjectId& object, const std::string& shortfall);
     // agent_status.cpp
@@ -136,10 +141,12 @@ class Agent final : private ovs::CommitListener {
     underlay::Underlay underlay_;
     ovs::OpenFlowConnection connection_;
     southbound::Southbound southbound_;
+    demand::Listener demands_;
     responder::Responder responder_;
     audit::AuditLog audit_log_;
     learning::Listener listener_;
     learning::MacTable macs_;
+    demand::Programmer programmer_;
     northbound::VtepLocalMacs vtep_local_macs_;
     admin::DropCounters drops_;
     southbound::BindingCounters binding_counters_;

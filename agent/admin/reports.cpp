@@ -242,6 +242,29 @@ Json::Value Reports::learning_status() const {
     return status;
 }
 
+Json::Value Reports::demand_status() const {
+    Json::Value status;
+    status["destinations"] = number(sources_.model.demanded());
+    if (sources_.programmer != nullptr) {
+        const demand::Counters& counters = sources_.programmer->counters();
+        status["programmed"] = number(counters.programmed);
+        status["aged_out"] = number(counters.aged_out);
+        status["evicted"] = number(counters.evicted);
+        status["refused"] = number(counters.refused);
+        status["unknown"] = number(counters.unknown);
+        status["resumed"] = number(counters.resumed);
+        status["lost"] = number(counters.lost);
+    }
+    if (sources_.demands != nullptr) {
+        const demand::ListenerCounters counters = sources_.demands->counters();
+        status["packets"] = number(counters.packets);
+        status["announced"] = number(counters.announced);
+        status["dropped"] = number(counters.dropped);
+        status["malformed"] = number(counters.malformed);
+    }
+    return status;
+}
+
 Json::Value Reports::status() const {
     Json::Value status;
     status["name"] = sources_.name;
@@ -264,6 +287,7 @@ Json::Value Reports::status() const {
     add_audit_log(status, sources_.audit_log.counters());
     add_server(status, sources_.server.counters());
     status["learning"] = learning_status();
+    status["on_demand"] = demand_status();
     return status;
 }
 
@@ -357,6 +381,8 @@ std::vector<std::pair<std::string, std::string>> Reports::host_status() const {
     const ovs::ServerCounters served = sources_.server.counters();
     const learning::Counters learned =
         sources_.macs != nullptr ? sources_.macs->counters() : learning::Counters{};
+    const demand::Counters demanded =
+        sources_.programmer != nullptr ? sources_.programmer->counters() : demand::Counters{};
     return {{"version", sources_.version},
             {"storage", storage.problem.empty() ? "ok" : storage.problem},
             {"storage_failed", std::to_string(storage.failed)},
@@ -386,6 +412,9 @@ std::vector<std::pair<std::string, std::string>> Reports::host_status() const {
             {"learn_moved", std::to_string(learned.moved)},
             {"learn_refused", std::to_string(learned.refused)},
             {"learn_held", std::to_string(learned.held)},
+            {"on_demand_destinations", std::to_string(sources_.model.demanded())},
+            {"on_demand_refused", std::to_string(demanded.refused)},
+            {"on_demand_lost", std::to_string(demanded.lost)},
             {"overruled_writes",
              std::to_string(sources_.ownership == nullptr ? 0 : sources_.ownership->overruled())}};
 }

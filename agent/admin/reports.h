@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "audit/audit_log.h"
+#include "demand/listener.h"
+#include "demand/programmer.h"
 #include "learning/listener.h"
 #include "learning/mac_table.h"
 #include "northbound/ownership.h"
@@ -48,6 +50,8 @@ struct Sources {
     const learning::Listener* learning = nullptr;
     const learning::MacTable* macs = nullptr;
     const northbound::Ownership* ownership = nullptr;
+    const demand::Listener* demands = nullptr;
+    const demand::Programmer* programmer = nullptr;
 };
 
 class Reports {
@@ -68,6 +72,7 @@ class Reports {
   private:
     [[nodiscard]] std::vector<std::string> problems() const;
     [[nodiscard]] Json::Value learning_status() const;
+    [[nodiscard]] Json::Value demand_status() const;
     [[nodiscard]] Json::Value switch_status() const;
     [[nodiscard]] Json::Value policy_status() const;
     [[nodiscard]] Json::Value database_status() const;

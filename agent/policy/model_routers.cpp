@@ -124,10 +124,11 @@ const RouterRecord* Model::router_of(const SubnetRecord& subnet) const {
 // Its subnets in force, each once.
 std::vector<SubnetRecord*> Model::subnets_of(const RouterRecord& router) const {
     std::vector<SubnetRecord*> subnets;
+    std::unordered_set<const SubnetRecord*> seen;
     for (const RouterSpec::Binding& binding : router.spec.bindings) {
         const auto entry = subnets_.find(binding.subnet);
         if (entry != subnets_.end() && router_of(*entry->second) == &router &&
-            std::find(subnets.begin(), subnets.end(), entry->second.get()) == subnets.end()) {
+            seen.insert(entry->second.get()).second) {
             subnets.push_back(entry->second.get());
         }
     }
@@ -187,10 +188,11 @@ void Model::note_network(SubnetRecord& subnet, NetworkKey network) {
 }
 
 // Only a routed subnet's addresses are resolved to MACs in the switch.
+// The network of one that is routed its router tells to all of its subnets at once.
 void Model::note_routed(SubnetRecord& subnet) {
     const bool routed = router_of(subnet) != nullptr;
-    if (subnet.in_force) {
-        note_network(subnet, network_of(subnet));
+    if (subnet.in_force && !routed) {
+        note_network(subnet, subnet.spec->vsid);
     }
     if (!routed) {
         faults_.set(ref(SourceTable::MsVtepLogicalSwitch, subnet.row), FaultKey::NextHopUnmapped,

@@ -211,7 +211,9 @@ bool Model::publish_gateways(SubnetRecord& subnet) {
     return std::exchange(subnet.gateways, gateways) != gateways;
 }
 
+// Each router once, however many of its subnets have changed: it looks at all of them.
 void Model::resolve_subnets(const std::unordered_set<SubnetRecord*>& touched) {
+    std::set<Uuid> routers;
     for (SubnetRecord* subnet : touched) {
         touch(ObjectKind::Subnet, subnet->number);
         if (publish_gateways(*subnet)) {
@@ -224,9 +226,12 @@ void Model::resolve_subnets(const std::unordered_set<SubnetRecord*>& touched) {
         note_routed(*subnet);
         touch_learned(*subnet);  // Which addresses the router resolves.
         for (const auto& [row, prefixes] : subnet->bindings.all()) {
-            check_router(row);
-            touch_router(routers_.at(row));
+            routers.insert(row);
         }
+    }
+    for (const Uuid& row : routers) {
+        check_router(row);
+        touch_router(routers_.at(row));
     }
 }
 
@@ -273,8 +278,8 @@ std::optional<SubnetView> Model::subnet(const ObjectId& id) const {
     } else {
         view.tunnels = host();
     }
-    if (const RouterRecord* router = router_of(subnet)) {
-        view.router = SubnetView::Router{router_mac_, *network_of(*router)};
+    if (router_of(subnet) != nullptr) {
+        view.router = SubnetView::Router{router_mac_, subnet.network};
     }
     for (const PortRecord* port : subnet.ports) {
         if (port->view && port->view->active) {

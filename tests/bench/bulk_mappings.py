@@ -1,22 +1,25 @@
 #!/usr/bin/python3
 """Mappings in bulk, and one at a time: the agent beside a stock ovsdb-server that merely stores.
 
-    HNV_BIN_DIR=build/bin tests/bench/bulk_mappings.py [MAPPINGS]
+    HNV_BIN_DIR=build/bin tests/bench/bulk_mappings.py [--quick|--full]
 
-Raises one host with a real switch. Prints seconds, ratios and memory; asserts nothing. Run it on a
+Raises one host with a real switch. Its limits: a stock ovsdb-server that stores the same rows, and
+for one change that server's answer and one flow-mod with its barrier. Asserts nothing. Run it on a
 quiet machine, and quote the ratios of one run.
 """
 
 import os
-import statistics
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lab"))
 
+from harness.figures import Figure, percentiles  # noqa: E402
+from harness.limits import StockServer, hand_made_flows  # noqa: E402
+from harness.machine import memory_mib  # noqa: E402
+from harness.scenario import main  # noqa: E402
 from hnvlab.lab import Lab  # noqa: E402
 from hnvlab.rpc import Client  # noqa: E402
-from hnvlab.shell import run, wait_until  # noqa: E402
 
 SOURCE_SCHEMA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "schema",
                              "ms_vtep.ovsschema")
@@ -71,11 +74,6 @@ def confirm(client, *operations):
                                 "rows": [{"cur_cfg": number}]})
 
 
-def memory_mib(pid):
-    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS")) / 1024
-
-
 def one_by_one(client, subnet, place, count, confirmed):
     times = []
     for number in range(count):
@@ -86,51 +84,59 @@ def one_by_one(client, subnet, place, count, confirmed):
         else:
             client.transact("ms_vtep", operation)
         times.append((time.perf_counter() - begin) * 1e6)
-    times.sort()
-    return statistics.median(times), times[int(len(times) * 0.99)]
+    return percentiles(times)
 
 
-def stock(lab, host, count):
-    base = os.path.join(host.directory, "stock")
-    run(["ovsdb-tool", "create", base + ".db", SOURCE_SCHEMA])
-    server = lab.spawn(["ovsdb-server", f"--remote=punix:{base}.sock", f"--unixctl={base}.ctl",
-                        base + ".db"], namespace=host.namespace, log="stock.log")
-    wait_until(lambda: os.path.exists(base + ".sock"), "the stock server listens", 10)
-    client = Client(base + ".sock")
-    client.transact("ms_vtep", {"op": "insert", "table": "Global", "row": {}})
-    seconds, subnet = load(client, count)
-    place = client.transact("ms_vtep", {"op": "select", "table": "Physical_Locator", "where": [],
-                                        "columns": ["_uuid"]})[0]["rows"][0]["_uuid"]
-    result = seconds, memory_mib(server.pid), one_by_one(client, subnet, place, 300, False)
+def any_locator(client):
+    return client.transact("ms_vtep", {"op": "select", "table": "Physical_Locator", "where": [],
+                                       "columns": ["_uuid"]})[0]["rows"][0]["_uuid"]
+
+
+def stock(lab, host, count, changes):
+    """Seconds, MiB, and (p50, p99) µs of one row, of a server that merely stores."""
+    server = StockServer(lab, host)
+    seconds, subnet = load(server.client, count)
+    result = (seconds, memory_mib(server.process.pid),
+              one_by_one(server.client, subnet, any_locator(server.client), changes, False))
     server.end()
     return result
 
 
-def main():
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    with Lab() as lab:
-        host = lab.add_host("host1", "192.168.1.10/24")
-        stored, stored_mib, stored_one = stock(lab, host, count)
-        print(f"stock ovsdb-server: {count} mappings stored in {stored:.2f} s, "
-              f"{stored_mib:.0f} MiB; one: p50 {stored_one[0]:.0f} us, p99 {stored_one[1]:.0f} us",
-              flush=True)
-        host.agent.start()
-        client = Client(host.agent.socket.removeprefix("unix:"))
-        begin = time.perf_counter()
-        answered, subnet = load(client, count)
-        confirm(client)
-        total = time.perf_counter() - begin
-        status = host.agent.status()["switch"]
-        print(f"agent: answered in {answered:.2f} s, in the switch in {total:.2f} s "
-              f"(x{total / stored:.2f}), {status['flows']} flows, {status['bundles']} bundles, "
-              f"{memory_mib(host.agent.process.pid):.0f} MiB", flush=True)
-        place = client.transact("ms_vtep", {
-            "op": "select", "table": "Physical_Locator", "where": [],
-            "columns": ["_uuid"]})[0]["rows"][0]["_uuid"]
-        p50, p99 = one_by_one(client, subnet, place, 300, True)
-        print(f"agent: one mapping, until the switch has confirmed it: p50 {p50:.0f} us, "
-              f"p99 {p99:.0f} us", flush=True)
+def measure(lab, count, changes):
+    host = lab.add_host("host1", "192.168.1.10/24")
+    stored, stored_mib, stored_one = stock(lab, host, count, changes)
+    # On a switch of its own: what a bundle took, ovs-vswitchd keeps.
+    loaded, flows = hand_made_flows(lab.add_host("limit", "192.168.1.11/24"), count, changes)
+    flow_one = [seconds * 1e6 for seconds in percentiles(flows)]
+    host.agent.start()
+    client = Client(host.agent.socket.removeprefix("unix:"))
+    begin = time.perf_counter()
+    answered, subnet = load(client, count)
+    confirm(client)
+    total = time.perf_counter() - begin
+    name = f"bulk {count}"
+    yield Figure(f"{name}: answered", answered, "s", stored)
+    yield Figure(f"{name}: confirmed", total, "s", stored)
+    yield Figure(f"{name}: confirmed, beside storing and hand-made flows", total, "s",
+                 stored + loaded)
+    yield Figure(f"{name}: memory of the agent", memory_mib(host.agent.process.pid), "MiB",
+                 stored_mib)
+    yield Figure(f"{name}: memory of ovs-vswitchd", memory_mib(host.vswitchd.pid), "MiB")
+    yield Figure(f"{name}: flows", host.agent.status()["switch"]["flows"], "flows", count)
+    one = one_by_one(client, subnet, any_locator(client), changes, True)
+    for place, what in enumerate(("p50", "p99")):
+        yield Figure(f"{name}: one change {what}", one[place], "us",
+                     stored_one[place] + flow_one[place])
+
+
+def scenario(arguments):
+    sizes = [500] if arguments.quick else [1000, 100_000]
+    if arguments.full:
+        sizes.append(1_000_000)
+    for count in sizes:
+        with Lab() as lab:
+            yield from measure(lab, count, 20 if arguments.quick else 300)
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, scenario)

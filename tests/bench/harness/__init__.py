@@ -1,0 +1,1 @@
+"""What the benchmarks share: figures, limits beside which they are measured, plots, comparison."""

@@ -159,6 +159,10 @@ Bytes encode_bundle_open(std::uint32_t bundle, std::uint32_t xid) {
     return bundle_control(bundle, OFPBCT_OPEN_REQUEST, xid);
 }
 
+Bytes encode_flow_mod(FlowCommand command, const Flow& flow, std::uint32_t xid) {
+    return flow_mod_message(flow, static_cast<std::uint8_t>(command), xid);
+}
+
 Bytes encode_bundle_flow_mod(std::uint32_t bundle, FlowCommand command, const Flow& flow,
                              std::uint32_t xid) {
     const Bytes inner = flow_mod_message(flow, static_cast<std::uint8_t>(command), xid);

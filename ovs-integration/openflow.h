@@ -35,6 +35,8 @@ enum class MeterCommand : std::uint8_t { Add = 0, Modify = 1, Delete = 2 };
 
 // --- requests. `xid` comes back in the reply or the error ---
 [[nodiscard]] Bytes encode_bundle_open(std::uint32_t bundle, std::uint32_t xid);
+// Takes effect by itself, when the switch comes to it.
+[[nodiscard]] Bytes encode_flow_mod(FlowCommand command, const Flow& flow, std::uint32_t xid);
 // The flow_mod and the message around it carry the same xid, so that an error names it whether it
 // comes when the message is added or when the bundle is committed.
 [[nodiscard]] Bytes encode_bundle_flow_mod(std::uint32_t bundle, FlowCommand command,

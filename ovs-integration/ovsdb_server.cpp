@@ -252,13 +252,15 @@ ServerCounters OvsdbServer::counters() const {
 
 void OvsdbServer::run() {
     impl_->apply_remotes();
-    hnv_ovsdb_server_run(impl_->server.get());
+    // Before the sessions: a "wait" that holds since the agent's own last transaction is answered
+    // in this turn and not in the next one.
     for (ovsdb* db : impl_->dbs) {
         if (hnv_ovsdb_run(db)) {
             hnv_ovsdb_server_schema_changed(impl_->server.get(), db);
             impl_->publish_due = true;
         }
     }
+    hnv_ovsdb_server_run(impl_->server.get());
     impl_->run_periodic();
     if (impl_->publish_due) {
         hnv_ovsdb_publish(impl_->dbs.front(), impl_->dbs.data(), impl_->dbs.size());

@@ -153,6 +153,11 @@ void OvsdbThread::serve() {
             server_.run();
             server_.wait();
         }
+        // Not earlier: on a busy machine the woken thread would come between a client and its
+        // answer.
+        if (std::exchange(events_due_, false)) {
+            to_policy_.notify();
+        }
         publish();
         to_server_.wait();
         block();
@@ -190,15 +195,9 @@ void OvsdbThread::publish() {
 
 void OvsdbThread::push(Event event) {
     waiting_rows_.fetch_add(event.rows.size());
-    bool first = false;
-    {
-        const std::scoped_lock lock(mutex_);
-        first = events_.empty();
-        events_.push_back(std::move(event));
-    }
-    if (first) {
-        to_policy_.notify();
-    }
+    const std::scoped_lock lock(mutex_);
+    events_due_ |= events_.empty();
+    events_.push_back(std::move(event));
 }
 
 void OvsdbThread::on_row(std::string_view database, const RowChange& change) {

@@ -114,7 +114,8 @@ class OvsdbThread final : public Databases, private CommitListener {
     // The server's thread alone, once it runs.
     Event gathering_{Event::Kind::Commit};  // The transaction whose rows are being told.
     std::uint64_t executed_ = 0;
-    bool replaced_ = false;  // A schema is another one than was published.
+    bool events_due_ = false;  // The policy's thread has to be woken for what was pushed.
+    bool replaced_ = false;    // A schema is another one than was published.
 
     bool started_ = false;  // Set before the thread is.
     Notifier to_server_;

@@ -7,7 +7,9 @@
 // Each apply() becomes one atomic bundle; while one is under way, later changes gather and become
 // the next (a later change of a flow replaces an earlier one that has not been sent). A bundle is
 // confirmed by its commit reply and a barrier. Whenever the outcome is unknown (a new connection, a
-// bundle that failed as a whole) the switch is read back and only what differs is changed.
+// bundle that failed as a whole) the switch is read back and only what differs is changed. Of a
+// single flow there is nothing to keep together: it goes without a bundle around it, and counts as
+// one.
 //
 // Meters can't be in a bundle: they are made before the flows that use them and deleted after.
 //
@@ -48,7 +50,7 @@ struct Verdict {
 };
 
 struct Counters {
-    std::uint64_t bundles = 0;
+    std::uint64_t bundles = 0;  // And single flows.
     std::uint64_t bundle_errors = 0;
     std::uint64_t flow_mods = 0;
     std::uint64_t read_backs = 0;
@@ -148,7 +150,7 @@ class Southbound {
 
     struct {
         std::uint32_t first_xid = 0;
-        std::uint32_t commit_xid = 0;
+        std::optional<std::uint32_t> commit_xid;  // Not of a single flow.
         std::uint32_t barrier_xid = 0;
         std::uint64_t number = 0;  // What is confirmed when it has succeeded.
         std::vector<FlowChange> changes;

@@ -17,6 +17,18 @@ constexpr std::size_t kMaxBundle = 50'000;
 // After a bundle that failed as a whole.
 constexpr std::int64_t kRetryMsec = 1000;
 
+[[nodiscard]] ovs::FlowCommand command_of(const FlowChange& change) {
+    switch (change.kind) {
+        case FlowChange::Kind::Add:
+            return ovs::FlowCommand::Add;
+        case FlowChange::Kind::Modify:
+            return ovs::FlowCommand::ModifyStrict;
+        case FlowChange::Kind::Delete:
+            break;
+    }
+    return ovs::FlowCommand::DeleteStrict;
+}
+
 }  // namespace
 
 // Meters that a flow of this bundle may need; deletions wait until the flows have gone.
@@ -75,18 +87,22 @@ void Southbound::send_bundle() {
     bundle_.sent = Clock::now();
     bundle_.number = pending_.size() <= kMaxBundle ? applied_ : confirmed_;
     bundle_.changes = take_pending();
-    const std::uint32_t bundle = next_bundle_++;
-    connection_.send(ovs::encode_bundle_open(bundle, next_xid_++));
-    bundle_.first_xid = next_xid_;
-    for (const FlowChange& change : bundle_.changes) {
-        const auto command = change.kind == FlowChange::Kind::Add ? ovs::FlowCommand::Add
-                             : change.kind == FlowChange::Kind::Modify
-                                 ? ovs::FlowCommand::ModifyStrict
-                                 : ovs::FlowCommand::DeleteStrict;
-        connection_.send(ovs::encode_bundle_flow_mod(bundle, command, change.flow, next_xid_++));
+    if (bundle_.changes.size() == 1) {
+        // Atomic by itself; the messages of a bundle would take the switch longer than the flow.
+        const FlowChange& change = bundle_.changes.front();
+        bundle_.first_xid = next_xid_++;
+        connection_.send(ovs::encode_flow_mod(command_of(change), change.flow, bundle_.first_xid));
+    } else {
+        const std::uint32_t bundle = next_bundle_++;
+        connection_.send(ovs::encode_bundle_open(bundle, next_xid_++));
+        bundle_.first_xid = next_xid_;
+        for (const FlowChange& change : bundle_.changes) {
+            connection_.send(
+                ovs::encode_bundle_flow_mod(bundle, command_of(change), change.flow, next_xid_++));
+        }
+        bundle_.commit_xid = next_xid_++;
+        connection_.send(ovs::encode_bundle_commit(bundle, *bundle_.commit_xid));
     }
-    bundle_.commit_xid = next_xid_++;
-    connection_.send(ovs::encode_bundle_commit(bundle, bundle_.commit_xid));
     bundle_.barrier_xid = next_xid_++;
     connection_.send(ovs::encode_barrier(bundle_.barrier_xid));
     ++counters_.bundles;

@@ -21,8 +21,6 @@ namespace hnv {
 namespace {
 
 constexpr const char* kModule = "agent";
-// A commit of so many objects leaves memory behind that is worth giving back.
-constexpr std::size_t kMuch = 10'000;
 // The databases, in the order in which they are read. Another one is a schema, a reader and a line.
 constexpr std::array kDatabases{"hnv_host",      "ms_darv", "ms_firewall", "ms_service_insertion",
                                 "hardware_vtep", "ms_vtep"};
@@ -278,6 +276,7 @@ void Agent::load() {
 }
 
 void Agent::on_row(std::string_view database, const ovs::RowChange& change) {
+    ++rows_since_trim_;
     vtep_local_macs_.on_row(database, change);
     if (late_.contains(change.uuid)) {
         return;
@@ -323,7 +322,7 @@ void Agent::on_commit(std::string_view database) {
     take_carried_addresses();
     const std::vector<policy::ObjectId> changed = model_.commit();
     sequences_.on_applied(database, southbound_.apply(changed));
-    trim_due_ |= changed.size() >= kMuch;
+    last_commit_ = ovs::now_msec();
     tell_all_ = true;
 }
 

@@ -171,7 +171,9 @@ class Agent final : private ovs::CommitListener {
     bool endpoints_due_ = true;
     bool vtep_ports_due_ = true;
     std::map<IpAddress, std::size_t> ports_by_pa_;  // Active ports that send from each.
-    bool trim_due_ = false;
+    // Rows that changed since memory was given back, in whatever number of commits.
+    std::size_t rows_since_trim_ = 0;
+    std::int64_t last_commit_ = 0;
     bool tell_all_ = true;  // The agent's own rows may not be what they should be.
     bool status_due_ = true;
     bool writable_ = true;             // The databases took what they were told last.

@@ -21,6 +21,9 @@ constexpr std::int64_t kStatusMsec = 1000;
 constexpr std::int64_t kAuditedMsec = 10'000;
 // At the start the host's side is known after some milliseconds; without a switch, never.
 constexpr std::chrono::milliseconds kPatience{3000};
+// So many rows leave memory behind that is worth giving back, when so long nothing was committed.
+constexpr std::size_t kMuch = 10'000;
+constexpr std::int64_t kQuietMsec = 1000;
 // What guests have unless told otherwise.
 constexpr unsigned kGuestMtu = 1500;
 
@@ -133,10 +136,19 @@ bool Agent::take_storage() {
     return !databases_.settled();
 }
 
-// Once a load has been worked off: the C library keeps what was freed unless it is asked.
+// Once a load has been worked off: the C library keeps what was freed unless it is asked. Most
+// loads are many commits, and what one of them freed serves the next one: so when it is quiet
+// again.
 void Agent::give_back_memory() {
-    if (trim_due_ && southbound_.state() == southbound::State::Idle) {
-        trim_due_ = false;
+    if (rows_since_trim_ < kMuch) {
+        return;
+    }
+    const std::int64_t quiet = last_commit_ + kQuietMsec;
+    if (ovs::now_msec() < quiet) {
+        return ovs::wake_at(quiet);
+    }
+    if (southbound_.state() == southbound::State::Idle) {  // Else its next message wakes us.
+        rows_since_trim_ = 0;
         malloc_trim(0);
     }
 }

@@ -15,6 +15,7 @@ ovsdb-server takes merely to store it; asserts nothing. Run it on a quiet machin
 """
 
 import argparse
+import contextlib
 import os
 import statistics
 import sys
@@ -50,7 +51,7 @@ class Split:
     """Rules with a part of the list each."""
 
     database = "ms_firewall"
-    own_row = {"op": "insert", "table": "FW_Global", "row": {}}
+    own_rows = [{"op": "insert", "table": "FW_Global", "row": {}}]
 
     def __init__(self, ports, addresses):
         self._ports, self._rules = ports, addresses // PER_RULE
@@ -78,7 +79,7 @@ class Rows:
     """A rule for each address."""
 
     database = "ms_firewall"
-    own_row = {"op": "insert", "table": "FW_Global", "row": {}}
+    own_rows = [{"op": "insert", "table": "FW_Global", "row": {}}]
 
     def __init__(self, ports, addresses, one_rank=False):
         self._ports, self._addresses, self._one_rank = ports, addresses, one_rank
@@ -109,8 +110,9 @@ class AccessList:
     """One list in the database, which ports are bound to."""
 
     database = "hardware_vtep"
-    own_row = {"op": "insert", "table": "Physical_Switch", "uuid-name": "switch",
-               "row": {"name": "host"}}
+    own_rows = [{"op": "insert", "table": "Physical_Switch", "uuid-name": "switch",
+                 "row": {"name": "host"}},
+                {"op": "insert", "table": "Global", "row": {"switches": ["named-uuid", "switch"]}}]
 
     def __init__(self, ports, addresses):
         self._ports, self._addresses = ports, addresses
@@ -193,26 +195,30 @@ def changes(shape, client, after):
     return f"p50 {statistics.median(times):.2f} ms, p99 {times[int(len(times) * 0.99)]:.2f} ms"
 
 
-def stock(lab, host, shape):
+@contextlib.contextmanager
+def stock_server(lab, host, database):
+    """A client of a stock server with a new database of the agent's schema, and its process id."""
     base = os.path.join(host.directory, "stock")
-    schema = run(["ovsdb-client", "get-schema", host.agent.socket, shape.database]).stdout
+    schema = run(["ovsdb-client", "get-schema", host.agent.socket, database]).stdout
     with open(base + ".ovsschema", "w", encoding="utf-8") as file:
         file.write(schema)
     run(["ovsdb-tool", "create", base + ".db", base + ".ovsschema"])
     server = lab.spawn(["ovsdb-server", f"--remote=punix:{base}.sock", f"--unixctl={base}.ctl",
                         base + ".db"], namespace=host.namespace, log="stock.log")
     wait_until(lambda: os.path.exists(base + ".sock"), "the stock server listens", 10)
-    client = Client(base + ".sock")
-    client.transact(shape.database, {"op": "insert", "table": "Global", "uuid-name": "own", "row": {
-        "switches": ["named-uuid", "switch"]}} if shape.database == "hardware_vtep" else
-        {"op": "comment", "comment": "the one row"}, shape.own_row)
-    begin = time.perf_counter()
-    shape.load(client)
-    loaded = time.perf_counter() - begin
-    one = changes(shape, client, lambda _: None)
-    print(f"  stock ovsdb-server: stored in {loaded:.2f} s, {memory_mib(server.pid):.0f} MiB; "
-          f"one address, stored: {one}", flush=True)
+    yield Client(base + ".sock"), server.pid
     server.end()
+
+
+def stock(lab, host, shape):
+    with stock_server(lab, host, shape.database) as (client, pid):
+        client.transact(shape.database, *shape.own_rows)
+        begin = time.perf_counter()
+        shape.load(client)
+        loaded = time.perf_counter() - begin
+        one = changes(shape, client, lambda _: None)
+        print(f"  stock ovsdb-server: stored in {loaded:.2f} s, {memory_mib(pid):.0f} MiB; "
+              f"one address, stored: {one}", flush=True)
 
 
 def measure(name, ports, addresses):

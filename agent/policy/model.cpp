@@ -177,8 +177,9 @@ std::vector<ObjectId> Model::commit() {
     for (SubnetRecord* subnet : subnets) {
         release(*subnet);
     }
-    std::vector<ObjectId> changed(touched_.begin(), touched_.end());
-    touched_ = {};  // clear() would cost as much as the largest commit before.
+    // A new set: to clear() the old one would cost as much as the largest commit before.
+    const auto touched = std::exchange(touched_, {});
+    std::vector<ObjectId> changed(touched.begin(), touched.end());
     committed_ |= !changed.empty();
     return changed;
 }

@@ -199,8 +199,8 @@ std::vector<ObjectId> RuleBook::resolve(std::set<std::string>& ports) {
         }
     }
     unshare_dropped();
-    std::vector<ObjectId> changed(changed_.begin(), changed_.end());
-    changed_.clear();
+    const auto all = std::exchange(changed_, {});
+    std::vector<ObjectId> changed(all.begin(), all.end());
     return changed;
 }
 

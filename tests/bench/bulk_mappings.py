@@ -109,6 +109,7 @@ def measure(lab, count, changes):
     loaded, flows = hand_made_flows(lab.add_host("limit", "192.168.1.11/24"), count, changes)
     flow_one = [seconds * 1e6 for seconds in percentiles(flows)]
     host.agent.start()
+    host.agent.set_host(programming="proactive")
     client = Client(host.agent.socket.removeprefix("unix:"))
     begin = time.perf_counter()
     answered, subnet = load(client, count)

@@ -35,6 +35,7 @@ class Subject:
     def __init__(self, lab):
         self.host = lab.add_host("host1", f"{PA}/24")
         self.host.agent.start()
+        self.host.agent.set_host(programming="proactive")
         self.client = Client(self.host.agent.socket.removeprefix("unix:"))
 
     def memory(self):

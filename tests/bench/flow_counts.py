@@ -232,6 +232,7 @@ def ten_subnets(count):
         peers = ForeignHost(lab, "peers", "192.168.2.0/24", PEERS)
         keep_megaflows(host)
         host.agent.start()
+        host.agent.set_host(programming="proactive")
         add_guests(host)
         host.agent.apply(ten_subnets_policy(count))
         wait_until(host.resolves_router, "the switch knows its router")

@@ -20,6 +20,9 @@ constexpr std::uint32_t kFirstMapping = 10;
 
 // A subnet of as many mappings, committed.
 void fill(test::PolicyBuilder& policy, std::uint32_t count) {
+    policy::HostSettingsSpec settings;
+    settings.programming = policy::Programming::Proactive;
+    policy.model.set_host_settings(settings);
     policy.subnet(kSubnet, 5001);
     policy.locator(kLocator, "192.168.2.1");
     for (std::uint32_t i = 0; i < count; ++i) {

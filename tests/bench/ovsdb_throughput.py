@@ -158,6 +158,7 @@ def main():
         wait_until(lambda: os.path.exists(base + ".sock"), "the stock server listens", 10)
         Client(base + ".sock").transact("ms_vtep", {"op": "insert", "table": "Global", "row": {}})
         host.agent.start()
+        host.agent.set_host(programming="proactive")
         servers = [Server("stock", base + ".sock", stock.pid, False),
                    Server("agent", host.agent.socket.removeprefix("unix:"),
                           host.agent.process.pid, True)]

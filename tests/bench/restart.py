@@ -172,6 +172,7 @@ def main():
     with Lab() as lab:
         host = lab.add_host("host1", "192.168.1.10/24")
         host.agent.start()
+        host.agent.set_host(programming="proactive")
         guests = [host.add_guest(name, mac, f"{ca}/8") for name, mac, ca in GUESTS]
         host.agent.apply(policy(count, host.pa, GUESTS), timeout=120)
         wait_until(lambda: guests[0].reaches(guests[1].ip), "the guests reach each other")

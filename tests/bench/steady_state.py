@@ -79,6 +79,7 @@ def main():
     with Lab() as lab:
         host = lab.add_host("host1", "192.168.1.10/24")
         host.agent.start()
+        host.agent.set_host(programming="proactive")
         bind(lab, host)
         few = watch(host, seconds)
         show("no mapping", few, seconds)

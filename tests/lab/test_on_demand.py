@@ -56,10 +56,8 @@ class OnDemand(testing.DeploymentTestCase):
         return self.programmed()
 
     def set_host(self, **settings):
-        values = [[key, str(value)] for key, value in settings.items()]
         for host in (self.host1, self.host2):
-            host.agent.transact("hnv_host", {"op": "update", "table": "Host", "where": [],
-                                             "row": {"settings": ["map", values]}})
+            host.agent.set_host(**settings)
             host.agent.confirm()
 
     def programmed(self):

@@ -112,6 +112,11 @@ class AgentControl:
                 raise CommandError(words, "refused", "", json.dumps(result))
         return answer
 
+    def set_host(self, **settings):
+        """Makes these the Host.settings, and no others."""
+        self.transact("hnv_host", {"op": "update", "table": "Host", "where": [], "row": {
+            "settings": ["map", [[key, str(value)] for key, value in settings.items()]]}})
+
     def confirm(self, timeout=20):
         """Returns when all that was committed so far, in any database, is in the switch."""
         *_, answer = self.transact(

@@ -276,7 +276,6 @@ void Agent::load() {
 }
 
 void Agent::on_row(std::string_view database, const ovs::RowChange& change) {
-    ++rows_since_trim_;
     vtep_local_macs_.on_row(database, change);
     if (late_.contains(change.uuid)) {
         return;
@@ -322,7 +321,7 @@ void Agent::on_commit(std::string_view database) {
     take_carried_addresses();
     const std::vector<policy::ObjectId> changed = model_.commit();
     sequences_.on_applied(database, southbound_.apply(changed));
-    last_commit_ = ovs::now_msec();
+    note_change(changed.size());
     tell_all_ = true;
 }
 

@@ -24,7 +24,8 @@ void Agent::meet_demand() {
 
 // After the switch has said that it has their flows.
 void Agent::resume_packets() {
-    for (const ovs::Bytes& message : programmer_.resumable(southbound_.confirmed())) {
+    for (const ovs::Bytes& message :
+         programmer_.resumable(southbound_.confirmed(), ovs::now_msec())) {
         southbound_.pass(message);
     }
 }

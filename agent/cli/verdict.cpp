@@ -206,7 +206,10 @@ class Outcomes {
         for (const Emission& emission : emissions(section.datapath_actions)) {
             goes_on = one(emission, at_end, trace) || goes_on;
         }
-        if (last_ != nullptr && (copies_ || !goes_on)) {
+        // The switch traces no further than where a packet would wait.
+        if (last_ != nullptr && !goes_on && waits(*last_)) {
+            agent(at_end);
+        } else if (last_ != nullptr && (copies_ || !goes_on)) {
             const bool by_rule = blocking_ != nullptr && ends_in_firewall();
             const TraceStep& end = by_rule ? *blocking_ : *last_;
             list_.append(StepView(end, registers_, context_).drop());
@@ -224,6 +227,12 @@ class Outcomes {
         if (layer && pipeline::rules_in(*layer)) {
             blocking_ = drops(step) ? &step : nullptr;
         }
+    }
+    [[nodiscard]] static bool waits(const TraceStep& step) {
+        return step.table == static_cast<unsigned>(pipeline::Table::Demand) &&
+               std::ranges::any_of(step.actions, [](const std::string& action) {
+                   return action.starts_with("controller(");
+               });
     }
     [[nodiscard]] bool ends_in_firewall() const {
         const auto layer = pipeline::layer_of(last_->table);

@@ -89,6 +89,7 @@ std::vector<Request> Listener::take() {
     const std::lock_guard lock(mutex_);
     announced_.clear();
     queued_bytes_ = 0;
+    queued_of_.clear();
     return std::exchange(queue_, {});
 }
 
@@ -115,10 +116,13 @@ void Listener::handle(const Result<ovs::Message>& message) {
 
 // With the mutex held.
 void Listener::queue(Request request) {
-    if (queue_.size() >= kQueue || queued_bytes_ + request.resume.size() > kQueueBytes) {
+    std::size_t& of_port = queued_of_[request.source];
+    if (queue_.size() >= kQueue || of_port >= kQueueOfPort ||
+        queued_bytes_ + request.resume.size() > kQueueBytes) {
         dropped_.fetch_add(1, std::memory_order_relaxed);
         return;
     }
+    ++of_port;
     queued_bytes_ += request.resume.size();
     queue_.push_back(std::move(request));
     if (queue_.size() == 1) {

@@ -4,9 +4,9 @@
 //   switch ─ packet-in ─▶ handle() ─┐
 //   responder ─ answer ─▶ announce() ┴▶ queue ─▶ take(), by the policy's thread
 //
-// Bounds: the switch sends no more of a port than kDemandLimitPps; kQueue requests wait, and their
-// packets are of kQueueBytes together; what is beyond is dropped and counted. An announcement waits
-// once.
+// Bounds: the switch sends no more of a port than kDemandLimitPps; kQueue requests wait,
+// kQueueOfPort of a port, and their packets are of kQueueBytes together; what is beyond is dropped
+// and counted. An announcement waits once.
 #pragma once
 
 #include <atomic>
@@ -16,6 +16,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -47,6 +48,7 @@ struct ListenerCounters {
 class Listener {
   public:
     static constexpr std::size_t kQueue = 4096;
+    static constexpr std::size_t kQueueOfPort = 1024;
     static constexpr std::size_t kQueueBytes = std::size_t{16} << 20;
 
     // `target`: the bridge's management socket.
@@ -76,10 +78,11 @@ class Listener {
 
     ovs::Notifier heard_;
     std::atomic<bool> watching_{false};  // Any subnet.
-    mutable std::mutex mutex_;           // Of the next four.
+    mutable std::mutex mutex_;           // Of the next five.
     std::set<std::uint32_t> watched_;
     std::vector<Request> queue_;
     std::size_t queued_bytes_ = 0;
+    std::unordered_map<std::uint32_t, std::size_t> queued_of_;  // By port.
     std::set<std::pair<std::uint32_t, MacAddress>> announced_;  // Those in the queue.
     std::atomic<std::uint64_t> packets_{0};
     std::atomic<std::uint64_t> announcements_{0};

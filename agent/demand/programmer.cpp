@@ -51,9 +51,7 @@ bool Programmer::take(std::vector<Request> requests, std::int64_t now) {
                                     : model_.demandable(request.vsid, *request.ca);
         if (!id) {
             ++counters_.unknown;
-            if (!request.resume.empty()) {
-                hold(std::move(request.resume), applied_);  // It ends as what is unknown does.
-            }
+            hold(std::move(request), now);  // It ends as what is unknown does.
             continue;
         }
         if (!model_.is_demanded(*id)) {
@@ -66,9 +64,7 @@ bool Programmer::take(std::vector<Request> requests, std::int64_t now) {
         } else if (const auto known = entries_.find(*id); known != entries_.end()) {
             known->second.used = now;
         }
-        if (!request.resume.empty()) {
-            hold(std::move(request.resume), 0);
-        }
+        hold(std::move(request), now);
     }
     return changed;
 }
@@ -90,11 +86,15 @@ bool Programmer::program(const policy::ObjectId& id, std::uint32_t source, std::
     if (!may_ask(port, now)) {
         return false;
     }
-    if (port.destinations.size() >= kOfPort || entries_.size() >= kInAll) {
-        if (port.destinations.empty()) {
+    const bool full = entries_.size() >= kInAll;
+    if (full || port.destinations.size() >= kOfPort) {
+        // First those that nobody has asked for in this life of the agent.
+        auto& victims = full && !ports_[0].destinations.empty() ? ports_[0].destinations
+                                                                : ports_[source].destinations;
+        if (victims.empty()) {
             return false;
         }
-        const policy::ObjectId oldest = port.destinations.front();
+        const policy::ObjectId oldest = victims.front();
         model_.release(oldest);
         erase(oldest);
         ++counters_.evicted;
@@ -106,6 +106,7 @@ bool Programmer::program(const policy::ObjectId& id, std::uint32_t source, std::
 }
 
 void Programmer::add(const policy::ObjectId& id, std::uint32_t source, std::int64_t now) {
+    erase(id);  // It may have been mapped anew since it was last looked at.
     auto& destinations = ports_[source].destinations;
     entries_[id] = {source, destinations.insert(destinations.end(), id), 0, now};
 }
@@ -120,30 +121,43 @@ void Programmer::erase(const policy::ObjectId& id) {
     entries_.erase(entry);
 }
 
-void Programmer::hold(ovs::Bytes resume, std::uint64_t number) {
-    if (held_.size() >= kHeld || held_bytes_ + resume.size() > kHeldBytes) {
+void Programmer::hold(Request request, std::int64_t now) {
+    if (request.resume.empty()) {
+        return;  // An announcement.
+    }
+    std::size_t& of_source = held_of_[request.source];
+    if (held_.size() >= kHeld || of_source >= kHeldOfPort ||
+        held_bytes_ + request.resume.size() > kHeldBytes) {
         ++counters_.lost;
         return;
     }
-    held_bytes_ += resume.size();
-    held_.push_back({number, std::move(resume)});
+    ++of_source;
+    held_bytes_ += request.resume.size();
+    held_.push_back({0, request.source, now, request.resume.size(), std::move(request.resume)});
     ++fresh_;
 }
 
 void Programmer::applied(std::uint64_t number) {
-    applied_ = number;
     for (; fresh_ != 0; --fresh_) {
         held_[held_.size() - fresh_].number = number;
     }
 }
 
-std::vector<ovs::Bytes> Programmer::resumable(std::uint64_t confirmed) {
+std::vector<ovs::Bytes> Programmer::resumable(std::uint64_t confirmed, std::int64_t now) {
     std::vector<ovs::Bytes> messages;
     while (held_.size() > fresh_ && held_.front().number <= confirmed) {
-        held_bytes_ -= held_.front().resume.size();
-        messages.push_back(std::move(held_.front().resume));
+        Held& first = held_.front();
+        if (now - first.since > kHeldMsec) {
+            ++counters_.lost;  // What it was sent for may be another's by now.
+        } else {
+            messages.push_back(std::move(first.resume));
+            ++counters_.resumed;
+        }
+        held_bytes_ -= first.bytes;
+        if (--held_of_[first.source] == 0) {
+            held_of_.erase(first.source);
+        }
         held_.pop_front();
-        ++counters_.resumed;
     }
     return messages;
 }
@@ -211,8 +225,13 @@ void Programmer::take_counters(std::uint32_t vsid, std::span<const ovs::FlowReco
         if (!id || !model_.is_demanded(*id)) {
             continue;
         }
-        if (!entries_.contains(*id)) {
-            add(*id, 0, now);  // It has its flows from when the subnet was proactive.
+        if (!entries_.contains(*id)) {  // It has its flows from when the subnet was proactive.
+            if (entries_.size() >= kInAll) {
+                model_.release(*id);
+                released_ = true;
+                continue;
+            }
+            add(*id, 0, now);
         }
         Entry& entry = entries_.at(*id);
         if (entry.packets != flow.packets) {

@@ -5,8 +5,9 @@
 //   counters of the switch ─▶ run() ─▶ Model::release() of what is idle
 //
 // Bounds: a port has kOfPort destinations at most, and asks for kRatePerSecond in a second; all
-// ports together kInAll. A port that wants more gives up its own oldest one: who scans a network
-// disturbs nobody but itself. kHeld packets wait, of kHeldBytes together.
+// ports together kInAll. A port that wants more gives up the oldest that it was first to ask for:
+// who else uses that asks again. kHeld packets wait, kHeldOfPort of a port, of kHeldBytes together,
+// for kHeldMsec at most.
 //
 // Thread: the policy's.
 #pragma once
@@ -42,6 +43,8 @@ class Programmer {
     static constexpr std::size_t kInAll = 262'144;
     static constexpr std::uint32_t kRatePerSecond = 5000;
     static constexpr std::size_t kHeld = 4096;
+    static constexpr std::size_t kHeldOfPort = 1024;
+    static constexpr std::int64_t kHeldMsec = 2000;
     static constexpr std::size_t kHeldBytes = std::size_t{16} << 20;
 
     // `target`: the bridge's management socket.
@@ -55,7 +58,7 @@ class Programmer {
     // What take() has asked for is what Southbound::apply() gave this number.
     void applied(std::uint64_t number);
     // The messages that let packets go on whose flows are in the switch.
-    [[nodiscard]] std::vector<ovs::Bytes> resumable(std::uint64_t confirmed);
+    [[nodiscard]] std::vector<ovs::Bytes> resumable(std::uint64_t confirmed, std::int64_t now);
 
     // What the switch has from an earlier life of the agent, by the cookies of its flows, and may
     // keep. A commit is due if there is any.
@@ -81,6 +84,9 @@ class Programmer {
     };
     struct Held {
         std::uint64_t number = 0;
+        std::uint32_t source = 0;
+        std::int64_t since = 0;
+        std::size_t bytes = 0;
         ovs::Bytes resume;
     };
 
@@ -88,7 +94,7 @@ class Programmer {
     [[nodiscard]] bool program(const policy::ObjectId& id, std::uint32_t source, std::int64_t now);
     void add(const policy::ObjectId& id, std::uint32_t source, std::int64_t now);
     void erase(const policy::ObjectId& id);
-    void hold(ovs::Bytes resume, std::uint64_t number);
+    void hold(Request request, std::int64_t now);
     void poll();
     [[nodiscard]] std::int64_t idle_msec() const;
     [[nodiscard]] std::int64_t poll_msec() const;
@@ -100,7 +106,7 @@ class Programmer {
     std::deque<Held> held_;
     std::size_t held_bytes_ = 0;
     std::size_t fresh_ = 0;  // At the end of held_: they have no number yet.
-    std::uint64_t applied_ = 0;
+    std::unordered_map<std::uint32_t, std::size_t> held_of_;  // By port.
     std::int64_t last_poll_ = 0;
     bool released_ = false;
     Counters counters_;

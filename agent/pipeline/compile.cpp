@@ -40,7 +40,7 @@ FlowSet compile(const policy::HostView& host) {
     balance_host(cookie, out);
     local_host(cookie, out);
     mapping_host(cookie, out);
-    demand_host(host, cookie, out);
+    demand_host(cookie, out);
     replicate_host(cookie, out);
     deliver_host(host, cookie, out);
     tunnel_host(host, cookie, out);

@@ -16,20 +16,14 @@ void ask(std::uint32_t source, std::uint32_t asked, Table back, std::uint64_t co
     constexpr std::array kDemand{static_cast<std::uint8_t>(PacketInKind::Demand)};
     StageFlow flow(Table::Demand, priority::kNormal);
     flow.match(Reg::Source, source).match(Reg::Part, asked);
+    // A pausing controller() passes its own meter by, in Open vSwitch 3.1.
+    flow->meter(meter_id(MeterKind::Demand, source));
     flow->controller({.controller_id = kDemandControllerId,
                       .meter = meter_id(MeterKind::Demand, source),
                       .userdata = kDemand,
                       .pause = true});
     flow.resubmit(back);
     flow.end(out, cookie);
-}
-
-// `source`: of the port; 0: of whatever comes by a tunnel.
-void ask_for(std::uint32_t source, std::uint64_t cookie, FlowSet& out) {
-    out.meters.push_back({meter_id(MeterKind::Demand, source), kDemandLimitPps,
-                          std::max(kDemandLimitPps / kMeterBurstDivisor, 1U)});
-    ask(source, kAskedMac, Table::Mapping, cookie, out);
-    ask(source, kAskedAddress, Table::Resolve, cookie, out);
 }
 
 }  // namespace
@@ -51,16 +45,18 @@ void demand_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, FlowS
 }
 
 void demand_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out) {
-    if (port.may_demand) {
-        ask_for(port.ofport, cookie, out);
+    if (!port.may_demand) {
+        return;
     }
+    out.meters.push_back({meter_id(MeterKind::Demand, port.ofport), kDemandLimitPps,
+                          std::max(kDemandLimitPps / kMeterBurstDivisor, 1U)});
+    ask(port.ofport, kAskedMac, Table::Mapping, cookie, out);
+    ask(port.ofport, kAskedAddress, Table::Resolve, cookie, out);
 }
 
-void demand_host(const policy::HostView& host, std::uint64_t cookie, FlowSet& out) {
+// What came by a tunnel is for a port here, or for nobody: it never gets so far.
+void demand_host(std::uint64_t cookie, FlowSet& out) {
     StageFlow(Table::Demand, priority::kMiss).drop(out, cookie);
-    if (host.on_demand) {
-        ask_for(0, cookie, out);
-    }
 }
 
 }  // namespace hnv::pipeline

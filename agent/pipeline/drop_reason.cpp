@@ -70,6 +70,8 @@ constexpr std::uint32_t kMeterKindShift = 16;
             return DropReason::DhcpLimit;
         case MeterKind::Storm:
             return DropReason::StormLimit;
+        case MeterKind::Demand:
+            return DropReason::NoDestination;  // There was none yet.
         case MeterKind::QosOut:
             return DropReason::QosOutbound;
         case MeterKind::QosIn:

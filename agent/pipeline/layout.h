@@ -190,8 +190,7 @@ enum class MeterKind : std::uint32_t {
     QosIn,          // What a guest is sent.
     Audit,          // Of the host, port 0: packets whose verdict is logged.
     Learn,          // Frames of MACs that are not known, to the agent.
-    Demand,         // Packets for what is not programmed, to the agent. Of the host, port 0: those
-                    // that came by a tunnel.
+    Demand,         // Packets for what is not programmed, to the agent.
 };
 [[nodiscard]] constexpr std::uint32_t meter_id(MeterKind kind, std::uint32_t ofport) {
     return static_cast<std::uint32_t>(kind) << 16 | ofport;

@@ -118,7 +118,7 @@ void mapping_host(std::uint64_t cookie, FlowSet& out);
 // demand.cpp: tables Resolve, Mapping and Demand
 void demand_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, FlowSet& out);
 void demand_port(const policy::PortView& port, std::uint64_t cookie, FlowSet& out);
-void demand_host(const policy::HostView& host, std::uint64_t cookie, FlowSet& out);
+void demand_host(std::uint64_t cookie, FlowSet& out);
 
 // replicate.cpp
 void replicate_subnet(const policy::SubnetView& subnet, std::uint64_t cookie, FlowSet& out);

@@ -178,7 +178,8 @@ std::vector<ObjectId> Model::commit() {
         release(*subnet);
     }
     // A new set: to clear() the old one would cost as much as the largest commit before.
-    const auto touched = std::exchange(touched_, {});
+    auto touched = std::exchange(touched_, {});
+    touched.merge(std::exchange(touched_demands_, {}));
     std::vector<ObjectId> changed(touched.begin(), touched.end());
     committed_ |= !changed.empty();
     return changed;

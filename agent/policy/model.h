@@ -507,6 +507,7 @@ class Model {
 
     // What commit() has to look at.
     std::unordered_set<ObjectId> touched_;
+    std::unordered_set<ObjectId> touched_demands_;  // Nothing else depends on these.
     std::unordered_set<SubnetRecord*> touched_subnets_;
     std::unordered_set<SubnetRecord*> touched_groups_;
     std::unordered_set<SubnetRecord*> touched_programming_;

@@ -42,9 +42,11 @@ void Model::resolve_programming() {
         if (subnet->on_demand) {
             on_demand_subnets_.insert(subnet);
             for (const auto& [mac, first] : subnet->by_mac) {
-                if (committed_ &&
+                if (committed_ && subnet->in_force &&
                     !touched_.contains({ObjectKind::Mac, subnet->number, mac.bits()})) {
-                    demand(*subnet, mac);
+                    if (demandable(subnet->spec->vsid, mac)) {
+                        demand(*subnet, mac);
+                    }
                 }
             }
         } else {
@@ -56,7 +58,6 @@ void Model::resolve_programming() {
             }
         }
         if (before == on_demand_subnets_.empty()) {
-            touch(ObjectKind::Host, 0);
             for (const auto& [name, port] : ports_) {
                 touch_port(*port);
             }
@@ -74,8 +75,13 @@ std::optional<ObjectId> Model::demandable(std::uint32_t vsid, const MacAddress& 
         return std::nullopt;
     }
     const SubnetRecord& subnet = *entry->second.front();
-    if (!subnet.on_demand || !subnet.by_mac.contains(mac)) {
+    const auto first = subnet.by_mac.find(mac);
+    if (!subnet.on_demand || first == subnet.by_mac.end()) {
         return std::nullopt;
+    }
+    const auto& locator = first->second->locator->spec;
+    if (!locator || is_local_pa(locator->pa) || !any_in_force(*first->second)) {
+        return std::nullopt;  // It has its flows, or never any.
     }
     return ObjectId{ObjectKind::Mac, subnet.number, mac.bits()};
 }
@@ -96,7 +102,7 @@ bool Model::demand(const ObjectId& mac) {
         return false;
     }
     demand(*subnet->second, MacAddress::from_bits(mac.detail));
-    touched_.insert(mac);
+    touched_demands_.insert(mac);
     return true;
 }
 
@@ -105,7 +111,7 @@ void Model::release(const ObjectId& mac) {
     if (subnet != subnets_by_number_.end() &&
         subnet->second->demanded.erase(MacAddress::from_bits(mac.detail)) != 0) {
         --demanded_;
-        touched_.insert(mac);
+        touched_demands_.insert(mac);
     }
 }
 
@@ -127,8 +133,11 @@ void Model::for_each_on_demand_subnet(
 std::vector<ObjectId> Model::demandable_everywhere(const MacAddress& mac) const {
     std::vector<ObjectId> found;
     for (const SubnetRecord* subnet : on_demand_subnets_) {
-        if (subnet->in_force && subnet->by_mac.contains(mac)) {
-            found.push_back({ObjectKind::Mac, subnet->number, mac.bits()});
+        if (!subnet->in_force) {
+            continue;
+        }
+        if (const auto id = demandable(subnet->spec->vsid, mac)) {
+            found.push_back(*id);
         }
     }
     return found;

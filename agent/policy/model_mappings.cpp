@@ -475,10 +475,11 @@ std::optional<MacView> Model::mac(const ObjectId& id) const {
         !of_mac->second->locator->spec || !any_in_force(*of_mac->second)) {
         return std::nullopt;
     }
-    if (entry->second->on_demand && !entry->second->demanded.contains(mac)) {
+    const LocatorSpec& locator = *of_mac->second->locator->spec;
+    if (entry->second->on_demand && !is_local_pa(locator.pa) &&
+        !entry->second->demanded.contains(mac)) {
         return std::nullopt;
     }
-    const LocatorSpec& locator = *of_mac->second->locator->spec;
     MacView view{entry->second->spec->vsid, mac, locator, is_local_pa(locator.pa), {}};
     if (router_of(*entry->second) != nullptr) {
         view.routed_cas = cas_of(*of_mac->second);

@@ -131,7 +131,6 @@ void Model::send_from(const PortRecord& port, PortView& view, PortStatus& status
 HostView Model::host() const {
     HostView view{tunnels_.vxlan_ofport,          tunnels_.nvgre_ofport, router_mac_, 0, 0,
                   host_settings_.audit_limit_pps, bfd_ofports_};
-    view.on_demand = !on_demand_subnets_.empty();
     for (const CarriedAddress& each : carried_) {
         unsigned& mtu = each.address.is_v4() ? view.mtu_v4 : view.mtu_v6;
         if (each.mtu != 0 && (mtu == 0 || each.mtu < mtu)) {

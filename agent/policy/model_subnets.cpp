@@ -105,6 +105,7 @@ void Model::elect(std::uint32_t vsid) {
         return;
     }
     bool first = true;
+    programming_changed_ = true;
     for (SubnetRecord* subnet : entry->second) {
         const RowRef row = ref(SourceTable::MsVtepLogicalSwitch, subnet->row);
         if (first && !subnet->in_force) {

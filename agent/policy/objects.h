@@ -69,7 +69,6 @@ struct HostView {
     unsigned mtu_v6 = 0;
     std::optional<std::uint32_t> audit_limit_pps{};
     std::vector<std::uint32_t> bfd_ofports{};  // Of ports that carry BFD alone; ascending.
-    bool on_demand = false;                    // Some subnet is.
 };
 
 // What customer addresses become beyond a gateway port.

@@ -78,25 +78,28 @@ void Southbound::handle_meters(const ovs::MeterConfigs& configs) {
 
 // What nobody wants goes, unless somebody does when he hears of it.
 void Southbound::settle_strays() {
+    std::vector<FlowChange> others;
     if (adopt_ && !read_back_.strays.empty()) {
         std::vector<std::uint64_t> cookies;
         cookies.reserve(read_back_.strays.size());
         for (const auto& [key, stray] : read_back_.strays) {
             cookies.push_back(stray.cookie);
         }
-        for (const FlowChange& change : compile_all(adopt_(cookies))) {
+        for (FlowChange& change : compile_all(adopt_(cookies))) {
+            if (change.kind != FlowChange::Kind::Add) {
+                others.push_back(std::move(change));  // Of what has changed meanwhile.
+                continue;
+            }
             const std::string key = change.flow.key();
             const auto stray = read_back_.strays.find(key);
-            const bool right =
-                stray != read_back_.strays.end() && stray->second.print == fingerprint(change.flow);
-            if (change.kind == FlowChange::Kind::Add) {
-                counters_.kept += right ? 1 : 0;
-                if (!right) {
-                    read_back_.missing.emplace(key_hash(key), fingerprint(change.flow));
-                }
-                if (stray != read_back_.strays.end()) {
-                    read_back_.strays.erase(stray);
-                }
+            if (stray != read_back_.strays.end() &&
+                stray->second.print == fingerprint(change.flow)) {
+                ++counters_.kept;
+            } else {
+                read_back_.missing.emplace(key_hash(key), fingerprint(change.flow));
+            }
+            if (stray != read_back_.strays.end()) {
+                read_back_.strays.erase(stray);
             }
         }
     }
@@ -104,6 +107,7 @@ void Southbound::settle_strays() {
     for (const auto& [key, stray] : read_back_.strays) {
         queue({FlowChange::Kind::Delete, {}, flow_of_key(key)});
     }
+    queue(std::move(others));
 }
 
 void Southbound::end_read_back() {

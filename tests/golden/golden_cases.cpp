@@ -453,12 +453,6 @@ FlowSet service() {
     return compile(view);
 }
 
-FlowSet host_on_demand() {
-    policy::HostView host;
-    host.on_demand = true;
-    return compile(host);
-}
-
 FlowSet port_may_demand() {
     PortView port = allow_all_port();
     port.may_demand = true;
@@ -580,7 +574,6 @@ const std::vector<GoldenCase>& golden_cases() {
         {"subnet_alone", subnet_alone},
         {"subnet_on_demand", subnet_on_demand},
         {"port_may_demand", port_may_demand},
-        {"host_on_demand", host_on_demand},
         {"vip", vip},
         {"service", service},
         {"subnet_vlan", subnet_vlan},

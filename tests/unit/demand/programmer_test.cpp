@@ -56,9 +56,9 @@ TEST_F(ProgrammerTest, APacketGoesOnWhenItsFlowsAreConfirmed) {
     programmer_.applied(5);
     EXPECT_FALSE(ask(1, 7, "second"));
     programmer_.applied(5);
-    EXPECT_TRUE(programmer_.resumable(4).empty());
-    EXPECT_EQ(programmer_.resumable(5), (std::vector<ovs::Bytes>{"first", "second"}));
-    EXPECT_TRUE(programmer_.resumable(6).empty());
+    EXPECT_TRUE(programmer_.resumable(4, now_).empty());
+    EXPECT_EQ(programmer_.resumable(5, now_), (std::vector<ovs::Bytes>{"first", "second"}));
+    EXPECT_TRUE(programmer_.resumable(6, now_).empty());
     EXPECT_EQ(programmer_.counters().resumed, 2U);
 }
 
@@ -72,7 +72,7 @@ TEST_F(ProgrammerTest, WhatIsUnknownGoesOnToItsEnd) {
     map(3);
     EXPECT_FALSE(ask(9, 7, "x"));
     programmer_.applied(0);
-    EXPECT_EQ(programmer_.resumable(0).size(), 1U);
+    EXPECT_EQ(programmer_.resumable(0, now_).size(), 1U);
     EXPECT_EQ(programmer_.counters().unknown, 1U);
 }
 
@@ -130,15 +130,48 @@ TEST_F(ProgrammerTest, APortThatScansGivesUpItsOwnOldest) {
     EXPECT_EQ(model.demanded(), Programmer::kOfPort + 1);
 }
 
-TEST_F(ProgrammerTest, NoMoreWaitThanMay) {
+TEST_F(ProgrammerTest, NoMoreWaitThanMayOfOnePortAndInAll) {
     map(3);
     ASSERT_TRUE(ask(1));
-    for (std::size_t i = 0; i < Programmer::kHeld + 3; ++i) {
+    for (std::size_t i = 0; i < Programmer::kHeldOfPort + 3; ++i) {
         (void)ask(1, 7, "x");
     }
-    programmer_.applied(1);
-    EXPECT_EQ(programmer_.resumable(1).size(), Programmer::kHeld);
     EXPECT_EQ(programmer_.counters().lost, 3U);
+    for (std::size_t i = 0; i < Programmer::kHeld; ++i) {
+        (void)ask(1, static_cast<std::uint32_t>(100 + i), "x");
+    }
+    programmer_.applied(1);
+    EXPECT_EQ(programmer_.resumable(1, now_).size(), Programmer::kHeld);
+    EXPECT_EQ(programmer_.counters().lost, 3U + Programmer::kHeldOfPort);
+    EXPECT_FALSE(ask(1, 7, "x")) << "there is room again";
+    programmer_.applied(1);
+    EXPECT_EQ(programmer_.resumable(1, now_).size(), 1U);
+}
+
+TEST_F(ProgrammerTest, WhatHasWaitedTooLongDoesNotGoOn) {
+    map(3);
+    ASSERT_TRUE(ask(1, 7, "x"));
+    programmer_.applied(1);
+    now_ += Programmer::kHeldMsec + 1;
+    EXPECT_TRUE(programmer_.resumable(1, now_).empty());
+    EXPECT_EQ(programmer_.counters().lost, 1U);
+}
+
+TEST_F(ProgrammerTest, ADestinationThatWasMappedAnewCountsOnce) {
+    map(Programmer::kOfPort + 2);
+    ASSERT_TRUE(ask(0));
+    model.remove({policy::SourceTable::MsVtepUcastMacsRemote, uuid(100)});
+    (void)model.commit();
+    mapping(100, 1, 2, kMac, "10.1.0.0");
+    (void)model.commit();
+    for (std::uint32_t number = 0; number <= Programmer::kOfPort; ++number) {
+        if (number % 4000 == 0) {
+            now_ += 1000;
+        }
+        ASSERT_TRUE(ask(number)) << number;
+    }
+    EXPECT_EQ(model.demanded(), Programmer::kOfPort) << "the oldest went";
+    EXPECT_FALSE(programmed(0));
 }
 
 TEST_F(ProgrammerTest, WhatTheSwitchStillHasIsKeptByItsCookie) {

@@ -141,7 +141,7 @@ void Southbound::run() {
         if (!pending_.empty() || !pending_meters_.empty()) {
             send_bundle();
         } else {
-            flush_zones();
+            flush_zones(std::exchange(stale_zones_, {}));
             confirmed_ = applied_;
         }
     }
@@ -191,8 +191,8 @@ void Southbound::note_zones(const policy::ObjectId& owner, std::vector<pipeline:
     }
 }
 
-void Southbound::flush_zones() {
-    for (const std::uint16_t zone : std::exchange(stale_zones_, {})) {
+void Southbound::flush_zones(const std::set<std::uint16_t>& zones) {
+    for (const std::uint16_t zone : zones) {
         connection_.send(ovs::encode_flush_ct_zone(zone, next_xid_++));
     }
 }

@@ -121,7 +121,7 @@ class Southbound {
     void queue(FlowChange change);
     void retract_meters(const policy::ObjectId& owner);
     void note_zones(const policy::ObjectId& owner, std::vector<pipeline::ZoneUse> uses);
-    void flush_zones();
+    void flush_zones(const std::set<std::uint16_t>& zones);
     void no_longer_refused(const std::string& key);
     void abandon_read_back();
     void refuse_meter(std::uint32_t id, const std::string& error);
@@ -129,6 +129,8 @@ class Southbound {
     void send_bundle();
     void send_meters();
     void end_bundle();
+    void retry_bundle();
+    void retire_meters();
 
     ovs::OpenFlowConnection& connection_;
     Compile compile_;
@@ -155,6 +157,10 @@ class Southbound {
         std::uint64_t number = 0;  // What is confirmed when it has succeeded.
         std::vector<FlowChange> changes;
         std::set<std::size_t> refused;
+        // What its flows no longer use, so that it may go when they have gone: a meter that is
+        // deleted takes the flows with it that still use it.
+        std::vector<std::uint32_t> retired_meters;
+        std::set<std::uint16_t> stale_zones;
         bool failed = false;
         Clock::time_point sent;
     } bundle_;

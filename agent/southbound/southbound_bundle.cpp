@@ -33,13 +33,17 @@ constexpr std::int64_t kRetryMsec = 1000;
 
 // Meters that a flow of this bundle may need; deletions wait until the flows have gone.
 void Southbound::send_meters() {
+    const bool last = pending_.size() <= kMaxBundle;
     for (auto each = pending_meters_.begin(); each != pending_meters_.end();) {
         const auto& [id, wanted] = *each;
         const auto installed = installed_meters_.find(id);
         const bool exists = installed != installed_meters_.end();
-        if (!wanted && exists) {
+        if (!wanted && exists && !last) {
             ++each;
             continue;
+        }
+        if (!wanted && exists) {
+            bundle_.retired_meters.push_back(id);
         }
         if (wanted && (!exists || installed->second != *wanted)) {
             sent_meters_[next_xid_] = id;
@@ -82,8 +86,11 @@ std::vector<FlowChange> Southbound::take_pending() {
 }
 
 void Southbound::send_bundle() {
-    send_meters();
     bundle_ = {};
+    send_meters();
+    if (pending_.size() <= kMaxBundle) {
+        bundle_.stale_zones = std::exchange(stale_zones_, {});
+    }
     bundle_.sent = Clock::now();
     bundle_.number = pending_.size() <= kMaxBundle ? applied_ : confirmed_;
     bundle_.changes = take_pending();
@@ -168,22 +175,7 @@ void Southbound::end_bundle() {
         }
     }
     if (bundle_.failed) {
-        // Nothing of it is in the switch. Once more without what was refused; if the switch does
-        // not say what that is, look what it has.
-        log::warn(kModule, "a bundle of " + std::to_string(bundle_.changes.size()) +
-                               " changes failed, " + std::to_string(bundle_.refused.size()) +
-                               " of them refused");
-        const bool known = !bundle_.refused.empty();
-        for (std::size_t i = 0; i < bundle_.changes.size(); ++i) {
-            std::string key = bundle_.changes[i].flow.key();
-            if (!bundle_.refused.contains(i) && !pending_.contains(key)) {
-                pending_.emplace(std::move(key), std::move(bundle_.changes[i]));
-            }
-        }
-        if (!known) {
-            retry_at_ = ovs::now_msec() + kRetryMsec;
-            begin_read_back();
-        }
+        retry_bundle();
         return;
     }
     confirmed_ = std::max(confirmed_, bundle_.number);
@@ -192,20 +184,43 @@ void Southbound::end_bundle() {
             no_longer_refused(bundle_.changes[i].flow.key());
         }
     }
-    for (auto each = pending_meters_.begin(); each != pending_meters_.end();) {
-        if (each->second) {
-            ++each;
-            continue;
-        }
-        if (installed_meters_.erase(each->first) > 0) {
-            connection_.send(
-                ovs::encode_meter_mod(ovs::MeterCommand::Delete, {.id = each->first}, next_xid_++));
-        }
-        each = pending_meters_.erase(each);
-    }
+    retire_meters();
     sent_meters_.clear();
-    flush_zones();
+    flush_zones(bundle_.stale_zones);
     bundle_ = {};
+}
+
+// Nothing of it is in the switch. Once more without what was refused; if the switch does not say
+// what that is, look what it has.
+void Southbound::retry_bundle() {
+    log::warn(kModule, "a bundle of " + std::to_string(bundle_.changes.size()) +
+                           " changes failed, " + std::to_string(bundle_.refused.size()) +
+                           " of them refused");
+    const bool known = !bundle_.refused.empty();
+    for (std::size_t i = 0; i < bundle_.changes.size(); ++i) {
+        std::string key = bundle_.changes[i].flow.key();
+        if (!bundle_.refused.contains(i) && !pending_.contains(key)) {
+            pending_.emplace(std::move(key), std::move(bundle_.changes[i]));
+        }
+    }
+    for (const std::uint32_t id : bundle_.retired_meters) {
+        pending_meters_.emplace(id, std::nullopt);  // Unless somebody wants it by now.
+    }
+    stale_zones_.merge(bundle_.stale_zones);
+    if (!known) {
+        retry_at_ = ovs::now_msec() + kRetryMsec;
+        begin_read_back();
+    }
+}
+
+void Southbound::retire_meters() {
+    for (const std::uint32_t id : bundle_.retired_meters) {
+        // If it has been given out again meanwhile, that decides, when its flows are sent.
+        if (!pending_meters_.contains(id) && installed_meters_.erase(id) > 0) {
+            connection_.send(
+                ovs::encode_meter_mod(ovs::MeterCommand::Delete, {.id = id}, next_xid_++));
+        }
+    }
 }
 
 void Southbound::no_longer_refused(const std::string& key) {

@@ -250,6 +250,25 @@ TEST_F(SouthboundTest, AMeterOfKilobitsIsModifiedInPlaceAndReadBack) {
     EXPECT_TRUE(southbound_->take_verdicts().empty());
 }
 
+// The switch deletes what uses a meter together with it.
+TEST_F(SouthboundTest, AMeterStaysUntilTheBundleThatTakesItOutOfItsFlowsHasEnded) {
+    ovs::FlowBuilder limited(0, 100);
+    limited.match_in_port(1).meter(5).goto_table(1);
+    ovs::FlowBuilder unlimited(0, 100);
+    unlimited.match_in_port(1).goto_table(1);
+    desired_[kFirst] = {{std::move(limited).build()}, {{5, 1000, 250}}, ""};
+    ASSERT_TRUE(confirm({kFirst}));
+
+    desired_[kSecond].flows = {flow(2, 20)};
+    southbound_->apply({kSecond});
+    southbound_->run();
+    ASSERT_EQ(southbound_->state(), southbound::State::Committing);
+    desired_[kFirst] = {{std::move(unlimited).build()}, {}, ""};
+    ASSERT_TRUE(confirm({kFirst}));
+    EXPECT_EQ(installed_texts(), desired_texts());
+    EXPECT_EQ(ofctl({"dump-meters", management()}).find("meter=5 "), std::string::npos);
+}
+
 TEST_F(SouthboundTest, AFlowAndAMeterPassFromOneOwnerToAnother) {
     const auto hand_over = [this](const std::vector<ObjectId>& order) {
         desired_.clear();

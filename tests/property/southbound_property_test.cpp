@@ -21,6 +21,19 @@ class SouthboundProperty : public SwitchFixture {
         }
         return changed;
     }
+    // A line for each flow that is in the switch alone, or in the policy alone.
+    std::string difference() {
+        const std::set<std::string> there = installed_texts();
+        const std::set<std::string> wanted = desired_texts();
+        std::string lines;
+        for (const std::string& flow : there) {
+            lines += wanted.contains(flow) ? "" : "stray: " + flow + "\n";
+        }
+        for (const std::string& flow : wanted) {
+            lines += there.contains(flow) ? "" : "missing: " + flow + "\n";
+        }
+        return lines;
+    }
     PolicyBuilder policy_;
 };
 
@@ -43,7 +56,7 @@ TEST_F(SouthboundProperty, TheSwitchHasWhatThePolicyWants) {
             southbound_->audit();
         }
         ASSERT_TRUE(confirm({}));
-        ASSERT_EQ(installed_texts(), desired_texts());
+        ASSERT_EQ(difference(), "");
         ASSERT_TRUE(southbound_->take_verdicts().empty());
     }
 
@@ -57,7 +70,7 @@ TEST_F(SouthboundProperty, TheSwitchHasWhatThePolicyWants) {
 
     random.clear(policy_.model);
     ASSERT_TRUE(confirm(commit()));
-    EXPECT_EQ(installed_texts(), desired_texts());
+    EXPECT_EQ(difference(), "");
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ def insertion(port, routing, identity="insertion", **fields):
 
 
 def write(agent, *rules):
-    """Replaces all rules of a host, and returns once its switch has confirmed it."""
+    """Replaces all rules of a host, and returns once packets meet the new ones."""
     agent.transact(DATABASE, {"op": "delete", "table": "SI_Rule", "where": []},
                    *({"op": "insert", "table": "SI_Rule", "row": row} for row in rules),
                    {"op": "mutate", "table": "SI_Global", "where": [],
@@ -34,3 +34,5 @@ def write(agent, *rules):
         [row] = agent.rows(DATABASE, "SI_Global")
         return row["cur_cfg"] == row["next_cfg"]
     wait_until(confirmed, "the rules are confirmed")
+    # Until the revalidators have run, the datapath may still do what the old rules say.
+    agent.host.appctl("revalidator/wait")

@@ -321,7 +321,6 @@ void Agent::on_commit(std::string_view database) {
     take_carried_addresses();
     const std::vector<policy::ObjectId> changed = model_.commit();
     sequences_.on_applied(database, southbound_.apply(changed));
-    note_change(changed.size());
     tell_all_ = true;
 }
 

@@ -110,8 +110,6 @@ class Agent final : private ovs::CommitListener {
     void tell();
     void tell_ports();
     [[nodiscard]] bool take_storage();
-    void note_change(std::size_t objects);
-    void give_back_memory();
     void take_provider_addresses();
     void tell_arp_sources();
     void take_verdicts();
@@ -172,11 +170,6 @@ class Agent final : private ovs::CommitListener {
     bool endpoints_due_ = true;
     bool vtep_ports_due_ = true;
     std::map<IpAddress, std::size_t> ports_by_pa_;  // Active ports that send from each.
-    // Objects that changed since memory was given back, in whatever number of commits, and when
-    // the first and the last of these were.
-    std::size_t changed_since_trim_ = 0;
-    std::int64_t first_commit_ = 0;
-    std::int64_t last_commit_ = 0;
     bool tell_all_ = true;  // The agent's own rows may not be what they should be.
     bool status_due_ = true;
     bool writable_ = true;             // The databases took what they were told last.

@@ -1,7 +1,5 @@
 // What the agent tells after each turn: port states, endpoints, provider addresses, faults, status,
 // and cur_cfg last, when all that it stands for has been written.
-#include <malloc.h>
-
 #include <algorithm>
 
 #include <optional>
@@ -23,11 +21,6 @@ constexpr std::int64_t kStatusMsec = 1000;
 constexpr std::int64_t kAuditedMsec = 10'000;
 // At the start the host's side is known after some milliseconds; without a switch, never.
 constexpr std::chrono::milliseconds kPatience{3000};
-// So many objects leave memory behind that is worth giving back, when so long nothing was
-// committed.
-constexpr std::size_t kMuch = 10'000;
-constexpr std::int64_t kQuietMsec = 1000;
-constexpr std::int64_t kRestlessMsec = 30'000;
 // What guests have unless told otherwise.
 constexpr unsigned kGuestMtu = 1500;
 
@@ -140,31 +133,6 @@ bool Agent::take_storage() {
     return !databases_.settled();
 }
 
-void Agent::note_change(std::size_t objects) {
-    last_commit_ = ovs::now_msec();
-    if (changed_since_trim_ == 0) {
-        first_commit_ = last_commit_;
-    }
-    changed_since_trim_ += objects;
-}
-
-// Once a load has been worked off: the C library keeps what was freed unless it is asked. Most
-// loads are many commits, and what one of them freed serves the next one: so when it is quiet
-// again, or a while after a load on a host where it never is.
-void Agent::give_back_memory() {
-    if (changed_since_trim_ < kMuch) {
-        return;
-    }
-    const std::int64_t quiet = std::min(last_commit_ + kQuietMsec, first_commit_ + kRestlessMsec);
-    if (ovs::now_msec() < quiet) {
-        return ovs::wake_at(quiet);
-    }
-    if (southbound_.state() == southbound::State::Idle) {  // Else its next message wakes us.
-        changed_since_trim_ = 0;
-        malloc_trim(0);
-    }
-}
-
 void Agent::tell() {
     take_verdicts();
     if (!databases_.settled()) {
@@ -192,7 +160,6 @@ void Agent::tell() {
     if (binding_counters_.take_changed()) {
         northbound::write_binding_stats(databases_, binding_counters_.totals());
     }
-    give_back_memory();
     tell_tunnels();
     vtep_fault_writer_.write(faults_);
     fault_writer_.write(faults_);

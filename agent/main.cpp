@@ -8,6 +8,7 @@
 #include <iostream>
 
 #include "agent.h"
+#include "allocator.h"
 #include "ovs-integration/log.h"
 #include "ovs-integration/process.h"
 
@@ -82,6 +83,7 @@ int main(int argc, char* argv[]) {
         return kFailure;
     }
     hnv::ovs::daemonize_start();
+    hnv::tune_allocator();
     auto agent = hnv::Agent::create(std::move(config));
     if (!agent) {
         hnv::log::error("main", agent.error().message());

@@ -1,5 +1,6 @@
 // The allocator of a release build: jemalloc. A load makes millions of small objects, and the C
-// library's spends a third of a restart on them; what a load leaves is given back in the background.
+// library's spends a third of a restart on them; what a load leaves is given back by a thread of
+// jemalloc's.
 #pragma once
 
 namespace hnv {

@@ -308,6 +308,7 @@ class Model {
     void touch_mac(SubnetRecord& subnet, const MacAddress& mac);
     void touch_ca(SubnetRecord& subnet, const IpAddress& ca);
     void resolve_cas();
+    void resolve_ca(SubnetRecord& subnet, const IpAddress& ca);
     void resolve_vip(SubnetRecord& subnet, const IpAddress& ca, const MappingRecord* owner);
 
     // model_provider_addresses.cpp
@@ -424,6 +425,7 @@ class Model {
     // model_nat.cpp
     void remove_nat(const Uuid& row);
     void touch_nat_ports();
+    void touch_nat_ports_of(const IpAddress& external);
     void resolve_nat(PortRecord& port, PortView& view);
     [[nodiscard]] std::string nat_port_problem(const PortRecord& port, const PortView& view,
                                                const NatSpec& spec) const;
@@ -511,7 +513,7 @@ class Model {
     std::unordered_set<SubnetRecord*> touched_subnets_;
     std::unordered_set<SubnetRecord*> touched_groups_;
     std::unordered_set<SubnetRecord*> touched_programming_;
-    std::set<std::pair<SubnetRecord*, IpAddress>> touched_cas_;
+    std::unordered_map<SubnetRecord*, std::unordered_set<IpAddress>> touched_cas_;
     std::unordered_set<Uuid> touched_acls_;
     std::set<PortRecord*> touched_ports_;
     std::set<std::string> touched_services_;  // Names of ports.

@@ -240,7 +240,7 @@ void Model::touch_mac(SubnetRecord& subnet, const MacAddress& mac) {
 }
 
 void Model::touch_ca(SubnetRecord& subnet, const IpAddress& ca) {
-    touched_cas_.insert({&subnet, ca});
+    touched_cas_[&subnet].insert(ca);
 }
 
 // A row is in force unless it is in conflict with one that was there before it: of a MAC the first
@@ -345,28 +345,33 @@ void Model::resolve_macs() {
 }
 
 void Model::resolve_cas() {
-    for (const auto& [subnet, ca] : std::exchange(touched_cas_, {})) {
-        const auto entry = subnet->by_ca.find(ca);
-        const MappingRecord* owner = owner_of(*subnet, ca);
-        resolve_vip(*subnet, ca, owner);
-        if (entry != subnet->by_ca.end()) {
-            check_ca(*entry->second, owner);
+    for (const auto& [subnet, cas] : std::exchange(touched_cas_, {})) {
+        for (const IpAddress& ca : cas) {
+            resolve_ca(*subnet, ca);
         }
-        touch_services_with_next_hop(ca);
-        if (const auto learned = subnet->learned_cas.find(ca);
-            learned != subnet->learned_cas.end()) {
-            touch_learned(*subnet, learned->second);  // Whether the router resolves it.
-        }
-        touch_routes_to(*subnet, ca);
-        touch_claimants(*subnet, ca);
-        if (!subnet->in_force || subnet->gateways.contains(ca) || subnet->link_local == ca) {
-            continue;
-        }
-        if (owner == nullptr) {
-            neighbours_.erase(subnet->spec->vsid, ca);
-        } else {
-            neighbours_.set(subnet->spec->vsid, ca, owner->mac);
-        }
+    }
+}
+
+void Model::resolve_ca(SubnetRecord& subnet, const IpAddress& ca) {
+    const auto entry = subnet.by_ca.find(ca);
+    const MappingRecord* owner = owner_of(subnet, ca);
+    resolve_vip(subnet, ca, owner);
+    if (entry != subnet.by_ca.end()) {
+        check_ca(*entry->second, owner);
+    }
+    touch_services_with_next_hop(ca);
+    if (const auto learned = subnet.learned_cas.find(ca); learned != subnet.learned_cas.end()) {
+        touch_learned(subnet, learned->second);  // Whether the router resolves it.
+    }
+    touch_routes_to(subnet, ca);
+    touch_claimants(subnet, ca);
+    if (!subnet.in_force || subnet.gateways.contains(ca) || subnet.link_local == ca) {
+        return;
+    }
+    if (owner == nullptr) {
+        neighbours_.erase(subnet.spec->vsid, ca);
+    } else {
+        neighbours_.set(subnet.spec->vsid, ca, owner->mac);
     }
 }
 

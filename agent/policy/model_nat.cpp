@@ -118,17 +118,22 @@ void Model::touch_nat_ports() {
                         : std::pair(spec.first, spec.last);
         }
     }
-    for (const auto& [subnet, ca] : touched_cas_) {
-        if (!span || ca < span->first || span->second < ca) {
-            continue;
-        }
-        for (PortRecord* port : nat_ports_) {
-            const auto has = [&ca = ca](const auto& claim) {
-                return claim.second.first <= ca && ca <= claim.second.last;
-            };
-            if (std::ranges::any_of(port->nats.all(), has)) {
-                touch_port(*port);
+    for (const auto& [subnet, cas] : touched_cas_) {
+        for (const IpAddress& ca : cas) {
+            if (span && span->first <= ca && ca <= span->second) {
+                touch_nat_ports_of(ca);
             }
+        }
+    }
+}
+
+void Model::touch_nat_ports_of(const IpAddress& external) {
+    for (PortRecord* port : nat_ports_) {
+        const auto has = [&external](const auto& claim) {
+            return claim.second.first <= external && external <= claim.second.last;
+        };
+        if (std::ranges::any_of(port->nats.all(), has)) {
+            touch_port(*port);
         }
     }
 }

@@ -132,7 +132,7 @@ void Model::touch_all_of(SubnetRecord& subnet) {
         touch(ObjectKind::Mac, subnet.number, mac.bits());
     }
     for (const auto& [ca, first] : subnet.by_ca) {
-        touched_cas_.insert({&subnet, ca});
+        touch_ca(subnet, ca);
     }
     for (const auto& [locator, count] : subnet.locators) {
         touch(ObjectKind::Peer, subnet.number, locator);
@@ -151,9 +151,10 @@ void Model::retract_neighbours(SubnetRecord& subnet) {
         neighbours_.erase(subnet.spec->vsid, ca);
     }
     // Mappings that went in the same transaction are in no list any more; their answers still are.
-    for (auto gone = touched_cas_.lower_bound({&subnet, IpAddress{}});
-         gone != touched_cas_.end() && gone->first == &subnet; ++gone) {
-        neighbours_.erase(subnet.spec->vsid, gone->second);
+    if (const auto gone = touched_cas_.find(&subnet); gone != touched_cas_.end()) {
+        for (const IpAddress& ca : gone->second) {
+            neighbours_.erase(subnet.spec->vsid, ca);
+        }
     }
     for (const IpAddress& gateway : subnet.gateways) {
         neighbours_.erase(subnet.spec->vsid, gateway);
@@ -176,12 +177,12 @@ void Model::publish_link_local(SubnetRecord& subnet, const std::set<IpAddress>& 
     }
     if (before && before != now) {
         neighbours_.erase(subnet.spec->vsid, *before);
-        touched_cas_.insert({&subnet, *before});
+        touch_ca(subnet, *before);
     }
     if (now) {
         neighbours_.set(subnet.spec->vsid, *now, router_mac_);
         if (before != now) {
-            touched_cas_.insert({&subnet, *now});
+            touch_ca(subnet, *now);
         }
     }
 }
@@ -199,13 +200,13 @@ bool Model::publish_gateways(SubnetRecord& subnet) {
         for (const IpAddress& gone : subnet.gateways) {
             if (!gateways.contains(gone)) {
                 neighbours_.erase(subnet.spec->vsid, gone);
-                touched_cas_.insert({&subnet, gone});
+                touch_ca(subnet, gone);
             }
         }
         for (const IpAddress& gateway : gateways) {
             neighbours_.set(subnet.spec->vsid, gateway, router_mac_);
             if (!subnet.gateways.contains(gateway)) {
-                touched_cas_.insert({&subnet, gateway});
+                touch_ca(subnet, gateway);
             }
         }
     }

@@ -222,12 +222,16 @@ class Planner {
         return {};
     }
 
+    [[nodiscard]] std::string on_integration_bridge(const std::string& what) const {
+        return what + " is on the guests' bridge " + std::string(around_.integration_bridge) +
+               ": name a NIC or another bridge";
+    }
+
     // Why an uplink can't be on this bridge.
     [[nodiscard]] std::string unfit(const ovs::SwitchBridge& bridge,
                                     const std::string& what) const {
         if (bridge.name == around_.integration_bridge) {
-            return what + " is on the guests' bridge " + bridge.name +
-                   ": name a NIC or another bridge";
+            return on_integration_bridge(what);
         }
         if (bridge.datapath_type != around_.datapath_type) {
             return what + " is on a bridge of datapath type " + bridge.datapath_type +
@@ -240,6 +244,9 @@ class Planner {
     // A NIC in no bridge of Open vSwitch. Sets the bridge around it; returns why there can be none.
     [[nodiscard]] std::string take_nic(const std::string& nic, const std::string& what,
                                        std::string& bridge) {
+        if (nic == around_.integration_bridge) {  // Which the switch may not have made yet.
+            return on_integration_bridge(what);
+        }
         const ovs::HostLink* link = find_named(around_.links, nic);
         if (link == nullptr) {
             return what +

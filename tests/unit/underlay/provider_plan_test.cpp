@@ -157,6 +157,15 @@ TEST_F(ProviderPlan, RefusesWhatItCanNotOrMustNotTake) {
     EXPECT_THAT(refusal(row("192.168.1.10/24", "eth1")), HasSubstr("not the agent's"));
 }
 
+// The agent makes it itself, so it may not be there at first, or be a mere internal device.
+TEST_F(ProviderPlan, RefusesTheIntegrationBridgeBeforeItIsThere) {
+    bridges_.clear();
+    link("br-hnv", 1500, "02:00:00:00:00:b1");
+    EXPECT_THAT(refusal(row("192.168.1.10/24", "br-hnv")), HasSubstr("guests' bridge"));
+    uplinks_ = {"br-hnv"};
+    EXPECT_THAT(plan({}).uplinks.at(0).problem, HasSubstr("guests' bridge"));
+}
+
 TEST_F(ProviderPlan, RefusesTheMacAddressOfTheNic) {
     ProviderAddressConfig config = row("192.168.1.10/24", "eth1");
     config.mac = mac("02:00:00:00:00:e1");

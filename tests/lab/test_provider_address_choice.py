@@ -130,6 +130,9 @@ class Choice(testing.LabTestCase):
         self.eventually(lambda: "pa-missing" in host.agent.fault_keys(), "its wish is a fault")
         host.agent.apply(policy("host1"))
         self.eventually(lambda: host.agent.port("sql")["provider_address"] == gone, "it is back")
+        # A packet that still went the other way would not be the first one on this one.
+        host.agent.confirm()
+        host.appctl("revalidator/wait")
         self.check("sql", "web")
 
 

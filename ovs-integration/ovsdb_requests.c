@@ -172,6 +172,10 @@ static void expel_for_length(struct client* client) {
     VLOG_WARN_RL(&rl, "%s: disconnecting: sends a message of more than %" PRIuSIZE " bytes",
                  hnv_ovsdb_client_name(client), client->partial_bytes);
     COUNT(hnv_ovsdb_inside, messages_refused);
+    // It counts no longer, though its connection ends a little later: who sends the next piece
+    // meanwhile must not pay for it.
+    hnv_ovsdb_inside->partial_bytes -= client->partial_bytes;
+    client->partial_bytes = 0;
     hnv_ovsdb_expel(client);
 }
 
